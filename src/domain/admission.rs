@@ -1,0 +1,320 @@
+//! Who may change what: one pure function, the same for the API server's policies, the controller and standalone mode.
+//!
+//! [`admit`] judges one change of one Deployment by one caller. [`request`] is its part that needs no caller, and the
+//! controller asks it again before anything is previewed.
+
+use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
+use crate::environment::{Environment, RuntimeKind};
+use crate::name::{Actor, Note};
+use crate::phase::Phase;
+use crate::policy::Tier;
+use crate::refusal::Refusal;
+use crate::review::{Review, Verdict, judge};
+
+/// What a caller may be allowed to do with an Environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Create, confirm, start, finish, abort.
+    Deploy,
+    /// Approve and reject.
+    Approve,
+    /// Ask for a rollback.
+    Rollback,
+    /// Free a failed Environment.
+    Reset,
+    /// Make backups.
+    Backup,
+    /// Skip review, override a freeze.
+    BreakGlass,
+    /// Weaken an Environment.
+    Govern,
+    /// Name another person as requester.
+    ActAs,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 8] = [
+        Self::Deploy,
+        Self::Approve,
+        Self::Rollback,
+        Self::Reset,
+        Self::Backup,
+        Self::BreakGlass,
+        Self::Govern,
+        Self::ActAs,
+    ];
+
+    /// The verb as RBAC knows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Approve => "approve",
+            Self::Rollback => "rollback",
+            Self::Reset => "reset",
+            Self::Backup => "backup",
+            Self::BreakGlass => "breakglass",
+            Self::Govern => "govern",
+            Self::ActAs => "actas",
+        }
+    }
+}
+
+/// Whoever makes the change, and what they may do with the Environment in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// Their verbs on the Environment; `ActAs` for the requester that is named.
+    pub verbs: Vec<Verb>,
+}
+
+impl Caller {
+    fn may(&self, verb: Verb, request: &Request) -> Result<(), Refusal> {
+        if self.verbs.contains(&verb) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden {
+            actor: self.actor.clone(),
+            verb: verb.as_str(),
+            environment: request.environment.to_string(),
+        })
+    }
+
+    fn is(&self, named: &Actor, field: &str) -> Result<(), Refusal> {
+        if self.actor == *named {
+            return Ok(());
+        }
+        Err(Refusal::NotTheCaller { field: field.to_owned(), caller: self.actor.clone(), named: named.clone() })
+    }
+}
+
+/// The accounts that are not people.
+pub const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
+
+/// Whether `caller` may make `new` out of `old`; `old` is None for a creation.
+pub fn admit(
+    old: Option<&Deployment>,
+    new: &Deployment,
+    caller: &Caller,
+    environment: Option<&Environment>,
+) -> Result<(), Refusal> {
+    match old {
+        None => create(new, caller, environment),
+        Some(old) => update(old, new, caller),
+    }
+}
+
+/// The rules of creation that need no caller.
+pub fn request(request: &Request, environment: Option<&Environment>) -> Result<(), Refusal> {
+    if request.work_references.is_empty() {
+        return Err(invalid("spec.workReferences", "must name at least one ticket, issue or pull request"));
+    }
+    if request.rollback_plan.trim().is_empty() {
+        return Err(invalid("spec.rollbackPlan", "must say how to get out again"));
+    }
+    let Some(environment) = environment else { return Ok(()) };
+    let risk = request.risk.as_ref().is_some_and(|risk| !risk.trim().is_empty());
+    if environment.tier == Tier::Production && !risk {
+        return Err(invalid("spec.risk", "is required for production: say what could go wrong"));
+    }
+    let by_version = matches!(request.operation, Operation::DeployVersion { .. });
+    if by_version && environment.runtime != RuntimeKind::Manual {
+        return Err(invalid("spec.operation.deploy.version", "is for the manual runtime: name a Release instead"));
+    }
+    let machine = request.requester.as_str().starts_with(SERVICE_ACCOUNT_PREFIX);
+    if environment.policy.approval.required && machine {
+        return Err(Refusal::RequesterRequired { submitter: request.submitted_by.clone() });
+    }
+    Ok(())
+}
+
+fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) -> Result<(), Refusal> {
+    caller.is(&new.request.submitted_by, "spec.submittedBy")?;
+    if new.request.requester != caller.actor {
+        caller.may(Verb::ActAs, &new.request)?;
+    }
+    caller.may(Verb::Deploy, &new.request)?;
+    if new.intents != Intents::default() {
+        return Err(invalid("spec", "a new deployment carries no confirmation, review, rollback or abort yet"));
+    }
+    request(&new.request, environment)
+}
+
+fn update(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    if old.request != new.request {
+        return Err(Refusal::Immutable { field: "spec".to_owned(), hint: "create a new Deployment" });
+    }
+    kept(&old.intents, &new.intents)?;
+    confirmations(old, new, caller)?;
+    reviews(old, new, caller)?;
+    manual(old, new, caller)?;
+    rollbacks(old, new, caller)?;
+    acts(old, new, caller)
+}
+
+/// What was said once stays said.
+fn kept(old: &Intents, new: &Intents) -> Result<(), Refusal> {
+    let gone = |field: &str| Refusal::Immutable {
+        field: field.to_owned(),
+        hint: "what was said once stays; add another entry instead",
+    };
+    let all = [
+        ("spec.confirmations", old.confirmations.iter().all(|entry| new.confirmations.contains(entry))),
+        ("spec.reviews", old.reviews.iter().all(|entry| new.reviews.contains(entry))),
+        ("spec.rollbacks", old.rollbacks.iter().all(|entry| new.rollbacks.contains(entry))),
+        ("spec.manual.start", old.start.is_none() || old.start == new.start),
+        ("spec.manual.finish", old.finish.is_none() || old.finish == new.finish),
+        ("spec.breakGlass", old.break_glass.is_none() || old.break_glass == new.break_glass),
+        ("spec.afterReview", old.after_review.is_none() || old.after_review == new.after_review),
+        ("spec.overrideFreeze", old.override_freeze.is_none() || old.override_freeze == new.override_freeze),
+        ("spec.abort", old.abort.is_none() || old.abort == new.abort),
+    ];
+    all.into_iter().find(|(_, kept)| !kept).map_or(Ok(()), |(field, _)| Err(gone(field)))
+}
+
+fn confirmations(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    for entry in new.intents.confirmations.iter().filter(|entry| !old.intents.confirmations.contains(entry)) {
+        caller.is(&entry.actor, "spec.confirmations[].actor")?;
+        caller.may(Verb::Deploy, &new.request)?;
+        phase("confirm", old, &[Phase::Previewed])?;
+        stands(old, &entry.preview_ref.to_string())?;
+    }
+    Ok(())
+}
+
+fn reviews(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    for entry in new.intents.reviews.iter().filter(|entry| !old.intents.reviews.contains(entry)) {
+        review(old, entry, caller)?;
+    }
+    Ok(())
+}
+
+/// One new review, of the preview that stands or of the rollback that waits.
+fn review(old: &Deployment, entry: &Review, caller: &Caller) -> Result<(), Refusal> {
+    caller.is(&entry.reviewer, "spec.reviews[].reviewer")?;
+    caller.may(Verb::Approve, &old.request)?;
+    if let Some(rollback) = old.status.rollback.as_ref().filter(|rollback| rollback.reference == entry.subject) {
+        return match &rollback.origin {
+            crate::rollback::Origin::Manual { actor } if *actor == entry.reviewer => {
+                Err(Refusal::SelfApproval { reviewer: actor.clone() })
+            }
+            _ if rollback.state != crate::rollback::RollbackState::Requested => {
+                Err(Refusal::Decided { subject: entry.subject.clone() })
+            }
+            _ if entry.verdict == Verdict::Reject && entry.note.is_none() => {
+                Err(Refusal::NoteRequired { action: "reject" })
+            }
+            _ => Ok(()),
+        };
+    }
+    let action = match entry.verdict {
+        Verdict::Approve => "approve",
+        Verdict::Reject => "reject",
+    };
+    phase(action, old, &[Phase::PendingApproval])?;
+    judge(&old.request, &entry.reviewer, entry.verdict, entry.note.as_ref())?;
+    stands(old, &entry.subject)?;
+    let need = old.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
+    let said = old.intents.reviews.iter().filter(|review| review.subject == entry.subject);
+    let (yes, no) = said.fold((0, false), |(yes, no), review| match review.verdict {
+        Verdict::Approve => (yes + 1, no),
+        Verdict::Reject => (yes, true),
+    });
+    if no || yes >= need {
+        return Err(Refusal::Decided { subject: entry.subject.clone() });
+    }
+    Ok(())
+}
+
+fn manual(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    if let (None, Some(start)) = (&old.intents.start, &new.intents.start) {
+        caller.is(&start.actor, "spec.manual.start.actor")?;
+        caller.may(Verb::Deploy, &new.request)?;
+        phase("start", old, &[Phase::Approved])?;
+    }
+    if let (None, Some(finish)) = (&old.intents.finish, &new.intents.finish) {
+        let (actor, action) = match finish {
+            Finish::Succeeded(report) => (&report.actor, "succeed"),
+            Finish::Failed(act) => (&act.actor, "fail"),
+        };
+        caller.is(actor, "spec.manual.finish.actor")?;
+        caller.may(Verb::Deploy, &new.request)?;
+        phase(action, old, &[Phase::Applying])?;
+    }
+    Ok(())
+}
+
+fn rollbacks(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    for entry in new.intents.rollbacks.iter().filter(|entry| !old.intents.rollbacks.contains(entry)) {
+        caller.is(&entry.actor, "spec.rollbacks[].actor")?;
+        caller.may(Verb::Rollback, &new.request)?;
+        phase("rollback", old, &[Phase::Applying, Phase::Succeeded, Phase::Failed])?;
+        if old.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open()) {
+            return Err(Refusal::Decided { subject: "the rollback that is open".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+const BEFORE_START: [Phase; 4] = [Phase::Pending, Phase::Previewed, Phase::PendingApproval, Phase::Approved];
+
+fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    let (was, is) = (&old.intents, &new.intents);
+    let fresh = |before: &Option<Act>, after: &Option<Act>| before.is_none().then(|| after.clone()).flatten();
+    if let Some(act) = fresh(&was.break_glass, &is.break_glass) {
+        single(&act, "spec.breakGlass.actor", Verb::BreakGlass, new, caller)?;
+        phase("break glass", old, &[Phase::PendingApproval])?;
+    }
+    if let Some(act) = fresh(&was.after_review, &is.after_review) {
+        single(&act, "spec.afterReview.actor", Verb::Approve, new, caller)?;
+        judge(&old.request, &act.actor, Verdict::Approve, Some(&act.note))?;
+        if was.break_glass.as_ref().is_none_or(|broken| broken.actor == act.actor) {
+            return Err(Refusal::SelfApproval { reviewer: act.actor });
+        }
+    }
+    if let Some(act) = fresh(&was.override_freeze, &is.override_freeze) {
+        single(&act, "spec.overrideFreeze.actor", Verb::BreakGlass, new, caller)?;
+        phase("override freeze", old, &BEFORE_START)?;
+    }
+    if let Some(act) = fresh(&was.abort, &is.abort) {
+        single(&act, "spec.abort.actor", Verb::Deploy, new, caller)?;
+        let [a, b, c, d] = BEFORE_START;
+        phase("abort", old, &[a, b, c, d, Phase::Applying])?;
+    }
+    aborted(old, new)
+}
+
+fn single(act: &Act, field: &str, verb: Verb, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+    caller.is(&act.actor, field)?;
+    caller.may(verb, &new.request)?;
+    let _: &Note = &act.note;
+    Ok(())
+}
+
+/// After an abort nothing more is accepted but a second look at a broken glass.
+fn aborted(old: &Deployment, new: &Deployment) -> Result<(), Refusal> {
+    let mut expected = old.intents.clone();
+    expected.after_review.clone_from(&new.intents.after_review);
+    if old.intents.abort.is_some() && expected != new.intents {
+        return Err(Refusal::Decided { subject: "this deployment, by its abort,".to_owned() });
+    }
+    Ok(())
+}
+
+fn stands(old: &Deployment, named: &str) -> Result<(), Refusal> {
+    let Some(preview) = &old.status.preview else { return Err(Refusal::PreviewRequired) };
+    let current = preview.reference.to_string();
+    if current == named { Ok(()) } else { Err(Refusal::PreviewMismatch { named: named.to_owned(), current }) }
+}
+
+fn phase(action: &'static str, old: &Deployment, allowed: &[Phase]) -> Result<(), Refusal> {
+    if allowed.contains(&old.status.phase) {
+        return Ok(());
+    }
+    Err(Refusal::WrongPhase { action, phase: old.status.phase })
+}
+
+fn invalid(field: &str, problem: &str) -> Refusal {
+    Refusal::Invalid { field: field.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,104 @@
+//! An attempt is one execution of one step by a runtime: at least once, idempotent by its id, repeated only while the
+//! failure may pass.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{UnknownWord, words};
+use crate::name::Uid;
+use crate::policy::Retry;
+use crate::runtime::{Applied, Failure};
+
+words! {
+    /// What an attempt does.
+    AttemptType {
+        /// Applies a release.
+        EnvDeploy = "env_deploy",
+        /// Updates in place.
+        EnvUpdate = "env_update",
+        /// Promotes from another Environment.
+        EnvPromote = "env_promote",
+        /// Brings back a backup.
+        EnvRestore = "env_restore",
+        /// Makes an Environment.
+        EnvCreate = "env_create",
+        /// Installs an Environment.
+        EnvBootstrap = "env_bootstrap",
+        /// Judges health alone.
+        HealthCheck = "health_check",
+        /// Brings the release before back.
+        ReleaseRollback = "release_rollback",
+        /// Makes a backup.
+        BackupCreate = "backup_create",
+        /// Removes backups that are due.
+        BackupCleanup = "backup_cleanup",
+        /// Compares the target with its preset.
+        DriftCheck = "drift_check",
+    }
+}
+
+/// An attempt as the Deployment's status names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The same for every execution of the same attempt, also after a crash.
+    pub id: String,
+    /// What it does.
+    pub kind: AttemptType,
+    /// 1 for the first.
+    pub number: u32,
+    /// When it was decided.
+    pub started_at: Timestamp,
+    /// Not before this, after a failure that may pass.
+    pub not_before: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// Attempt `number` of `kind` for a Deployment.
+    pub fn new(deployment: &Uid, kind: AttemptType, number: u32, now: Timestamp) -> Self {
+        let letter = match kind {
+            AttemptType::ReleaseRollback => "r",
+            AttemptType::EnvDeploy
+            | AttemptType::EnvUpdate
+            | AttemptType::EnvPromote
+            | AttemptType::EnvRestore
+            | AttemptType::EnvCreate
+            | AttemptType::EnvBootstrap
+            | AttemptType::HealthCheck
+            | AttemptType::BackupCreate
+            | AttemptType::BackupCleanup
+            | AttemptType::DriftCheck => "a",
+        };
+        Self { id: format!("{deployment}-{letter}{number}"), kind, number, started_at: now, not_before: None }
+    }
+
+    /// The attempt after this one, when `retry` allows another.
+    pub fn again(&self, deployment: &Uid, retry: &Retry, now: Timestamp) -> Option<Self> {
+        let wait = retry.before(self.number + 1)?;
+        let wait = jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::ZERO);
+        Some(Self {
+            not_before: now.checked_add(wait).ok(),
+            ..Self::new(deployment, self.kind, self.number + 1, now)
+        })
+    }
+}
+
+/// What is known of the attempt that the status names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing runs: it was not started yet, or the process that ran it is gone.
+    Absent,
+    /// It runs.
+    Running,
+    /// It applied everything, and what it applied is healthy.
+    Succeeded(Applied),
+    /// It failed.
+    Failed(Failure),
+    /// It was stopped on request.
+    Stopped {
+        /// Something may have been changed before it stopped.
+        changed: bool,
+    },
+}

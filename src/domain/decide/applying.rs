@@ -1,0 +1,263 @@
+//! While a runtime is at work: its outcome, its retries, and the two ways to stop it.
+
+use super::before::ABORTED;
+use super::fold::{By, Fold, detail};
+use super::{Effect, Next, Work};
+use crate::attempt::{Attempt, AttemptType, Progress};
+use crate::code::Code;
+use crate::deployment::Finish;
+use crate::environment::{Environment, RuntimeKind};
+use crate::event::Action;
+use crate::phase::Phase;
+use crate::policy::OnFailure;
+use crate::rollback::{AUTOMATIC_ID, Origin, Rollback, RollbackState};
+use crate::runtime::Failure;
+use crate::wait::Wait;
+
+impl Fold<'_> {
+    pub(super) fn applying(&mut self) -> Next {
+        self.void_reviews();
+        let Some(environment) = self.environment() else {
+            return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
+        };
+        if environment.runtime == RuntimeKind::Manual {
+            return self.finished_by_hand();
+        }
+        // Without the claim nothing may be touched: somebody settled this operation for us.
+        if !environment.held_by(&self.deployment().id.uid) {
+            let failure = lost_claim(environment);
+            return self.fail(environment, &failure);
+        }
+        if self.rolling_back() {
+            return self.run_rollback(environment);
+        }
+        if let Some(next) = self.rollback_while_applying(environment) {
+            return next;
+        }
+        if self.stopping() {
+            return self.stop();
+        }
+        let Some(attempt) = self.status.attempt.clone() else { return Next::Rest };
+        match self.seen.progress.clone() {
+            Progress::Absent => self.run(attempt, Work::Apply),
+            Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
+            Progress::Succeeded(applied) => {
+                let facts = detail([
+                    ("attempt", Some(attempt.id)),
+                    ("written", Some(applied.written.len().to_string())),
+                    ("pruned", Some(applied.pruned.len().to_string())),
+                ]);
+                self.finish();
+                self.status.diagnostics = None;
+                self.emit(&By::Controller, Action::ReleaseApplied, Phase::Succeeded, facts);
+                Next::Again
+            }
+            Progress::Failed(failure) => self.failed(environment, &attempt, &failure),
+            Progress::Stopped { .. } => self.run(attempt, Work::Apply),
+        }
+    }
+
+    /// Starts an attempt, unless it has to wait after one that failed.
+    pub(super) fn run(&mut self, attempt: Attempt, work: Work) -> Next {
+        match attempt.not_before {
+            Some(until) if self.now < until => {
+                let failure = self.status.diagnostics.as_ref().map(|diagnostics| diagnostics.code);
+                Next::Wait(Wait::Backoff { until, failure })
+            }
+            Some(_) | None => Next::Do(Effect::Run { attempt, work }),
+        }
+    }
+
+    /// An attempt failed: again, or over.
+    fn failed(&mut self, environment: &Environment, attempt: &Attempt, failure: &Failure) -> Next {
+        self.blame_failure(failure);
+        if failure.retryable
+            && let Some(again) = attempt.again(&self.deployment().id.uid, &environment.retry, self.now)
+        {
+            let until = again.not_before.unwrap_or(self.now);
+            self.status.attempt = Some(again);
+            return Next::Wait(Wait::Backoff { until, failure: Some(failure.code) });
+        }
+        self.fail(environment, failure)
+    }
+
+    /// The end of a failed Deployment, with the automatic rollback in the same write where there is one to make.
+    fn fail(&mut self, environment: &Environment, failure: &Failure) -> Next {
+        self.blame_failure(failure);
+        self.status.step = None;
+        let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service).cloned();
+        let facts = detail([
+            ("code", Some(failure.code.to_string())),
+            ("message", Some(failure.message.clone())),
+            ("detail", failure.detail.clone()),
+            ("attempt", self.status.attempt.as_ref().map(|attempt| attempt.id.clone())),
+            ("changed", Some(failure.changed.to_string())),
+        ]);
+        self.emit(&By::Controller, Action::ReleaseFailed, Phase::Failed, facts);
+        let held = environment.held_by(&self.deployment().id.uid);
+        match (environment.policy.on_failure, target) {
+            _ if !failure.changed || !held => self.finish(),
+            (OnFailure::Rollback, Some(to)) => self.request_rollback(AUTOMATIC_ID, Origin::Automatic, to, None),
+            (OnFailure::Rollback, None) => {
+                let message = format!(
+                    "{}. There is no earlier release of {} to go back to: mend it and reset the environment",
+                    failure.message,
+                    self.deployment().request.service
+                );
+                self.blame(failure.code, message, failure.detail.clone());
+                self.finish();
+            }
+            (OnFailure::Hold, _) => {
+                let message = format!("{}. It is kept as it is, as the policy says onFailure: Hold", failure.message);
+                self.blame(failure.code, message, failure.detail.clone());
+                self.finish();
+            }
+        }
+        Next::Again
+    }
+
+    /// Notes a rollback and that it begins, or that it waits.
+    pub(super) fn request_rollback(
+        &mut self,
+        id: &str,
+        origin: Origin,
+        to: crate::environment::RunningRelease,
+        note: Option<String>,
+    ) {
+        let rollback = Rollback::new(id, origin.clone(), to.clone(), self.now);
+        let facts = detail([
+            ("causedBy", matches!(origin, Origin::Automatic).then(|| self.cause())),
+            ("rollback", Some(id.to_owned())),
+            ("to", Some(to.name.to_string())),
+            ("ref", Some(rollback.reference.clone())),
+            ("note", note),
+        ]);
+        self.status.rollback = Some(rollback);
+        let phase = self.status.phase;
+        match &origin {
+            Origin::Automatic => {
+                self.emit(&By::Controller, Action::ReleaseRollbackRequested, phase, facts);
+                self.begin_rollback();
+            }
+            Origin::Manual { actor } => {
+                self.emit(&By::Person(actor), Action::ReleaseRollbackRequested, phase, facts);
+            }
+        }
+    }
+
+    /// The rollback's own attempt takes the place of the one before.
+    pub(super) fn begin_rollback(&mut self) {
+        if let Some(rollback) = &mut self.status.rollback {
+            rollback.state = RollbackState::Running;
+        }
+        self.status.attempt =
+            Some(Attempt::new(&self.deployment().id.uid, AttemptType::ReleaseRollback, 1, self.now));
+        self.status.finished_at = None;
+    }
+
+    pub(super) fn rolling_back(&self) -> bool {
+        self.status.rollback.as_ref().is_some_and(|rollback| rollback.state == RollbackState::Running)
+    }
+
+    /// A rollback by hand while the release is still being applied: the runtime is stopped first.
+    fn rollback_while_applying(&mut self, environment: &Environment) -> Option<Next> {
+        if self.status.rollback.is_none() {
+            let request = self.unhandled_rollback()?;
+            let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
+            let Some(to) = target.cloned() else {
+                self.refuse_rollback(&request);
+                return Some(Next::Again);
+            };
+            self.status.handled_rollbacks.push(request.id.clone());
+            let origin = Origin::Manual { actor: request.actor.clone() };
+            self.request_rollback(&request.id, origin, to, Some(request.note.to_string()));
+        }
+        let requested = self.status.rollback.as_ref().is_some_and(|r| r.state == RollbackState::Requested);
+        if !requested || self.awaits_rollback_review(environment).is_some() {
+            return None;
+        }
+        match self.seen.progress {
+            Progress::Running => Some(Next::Do(Effect::Stop)),
+            Progress::Absent | Progress::Succeeded(_) | Progress::Failed(_) | Progress::Stopped { .. } => {
+                self.begin_rollback();
+                Some(Next::Again)
+            }
+        }
+    }
+
+    /// An abort was accepted and the runtime has not stopped yet.
+    fn stopping(&mut self) -> bool {
+        if self.deployment().intents.abort.is_none() {
+            return false;
+        }
+        let accepted = self.status.diagnostics.as_ref().is_some_and(|diagnostics| diagnostics.code == ABORTED);
+        if !accepted && let Some(act) = self.deployment().intents.abort.clone() {
+            let facts = detail([("note", Some(act.note.to_string()))]);
+            self.emit(&By::Person(&act.actor), Action::ReleaseAborted, Phase::Applying, facts);
+            self.blame(ABORTED, format!("{} stopped it: {}", act.actor, act.note), None);
+        }
+        true
+    }
+
+    fn stop(&mut self) -> Next {
+        let changed = match &self.seen.progress {
+            Progress::Running => return Next::Do(Effect::Stop),
+            // A process that is gone may have changed something before it went.
+            Progress::Absent => true,
+            Progress::Succeeded(applied) => !applied.written.is_empty() || !applied.pruned.is_empty(),
+            Progress::Failed(failure) => failure.changed,
+            Progress::Stopped { changed } => *changed,
+        };
+        let message = self.status.diagnostics.as_ref().map(|d| d.message.clone()).unwrap_or_default();
+        let failure = Failure { code: Code::Aborted, message, detail: None, retryable: false, changed };
+        self.blame_failure(&failure);
+        self.finish();
+        let facts = detail([
+            ("causedBy", Some(self.cause())),
+            ("code", Some(failure.code.to_string())),
+            ("message", Some(failure.message.clone())),
+            ("changed", Some(changed.to_string())),
+        ]);
+        self.emit(&By::Controller, Action::ReleaseFailed, Phase::Failed, facts);
+        Next::Again
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.status.finished_at = Some(self.now);
+        self.status.step = None;
+    }
+
+    fn finished_by_hand(&mut self) -> Next {
+        if let Some(next) = self.rollback_by_hand_record() {
+            return next;
+        }
+        match self.deployment().intents.finish.clone() {
+            None => Next::Wait(Wait::Report),
+            Some(Finish::Succeeded(report)) => {
+                self.finish();
+                let facts = detail([("note", report.note.map(|note| note.to_string()))]);
+                self.emit(&By::Person(&report.actor), Action::ReleaseApplied, Phase::Succeeded, facts);
+                Next::Again
+            }
+            Some(Finish::Failed(act)) => {
+                self.finish();
+                let facts = detail([("note", Some(act.note.to_string()))]);
+                self.emit(&By::Person(&act.actor), Action::ReleaseFailed, Phase::Failed, facts);
+                Next::Again
+            }
+        }
+    }
+}
+
+fn lost_claim(environment: &Environment) -> Failure {
+    Failure {
+        code: Code::OutcomeUnknown,
+        message: format!(
+            "environment {} no longer holds a claim for this deployment: look at what runs there before the next one",
+            environment.id.name
+        ),
+        detail: None,
+        retryable: false,
+        changed: true,
+    }
+}

@@ -1,0 +1,266 @@
+//! After the end: giving the Environment back, and rollbacks.
+
+use super::fold::{By, Fold, detail};
+use super::{Effect, Next, Work};
+use crate::attempt::Progress;
+use crate::code::Code;
+use crate::deployment::Diagnostics;
+use crate::environment::{Environment, Health, Outcome, RunningRelease, RuntimeKind};
+use crate::event::Action;
+use crate::gate;
+use crate::phase::Phase;
+use crate::refusal::Refusal;
+use crate::review::{Counted, Verdict};
+use crate::rollback::{Origin, Rollback, RollbackRequest, RollbackState};
+use crate::runtime::Failure;
+use crate::wait::Wait;
+
+impl Fold<'_> {
+    pub(super) fn ended(&mut self) -> Next {
+        if self.status.adopted_from.is_some() {
+            return Next::Rest;
+        }
+        let Some(environment) = self.environment() else { return Next::Rest };
+        if environment.runtime == RuntimeKind::Manual {
+            return self.rollback_by_hand_record().unwrap_or(Next::Rest);
+        }
+        if self.rolling_back() {
+            return self.run_rollback(environment);
+        }
+        let waiting = self.status.rollback.as_ref().is_some_and(|r| r.state == RollbackState::Requested);
+        if environment.held_by(&self.deployment().id.uid) && !waiting {
+            return Next::Do(Effect::Settle(self.outcome(environment)));
+        }
+        self.rollback_by_hand(environment)
+    }
+
+    pub(super) fn terminal(&mut self) -> Next {
+        self.void_reviews();
+        match self.environment() {
+            Some(environment) if environment.held_by(&self.deployment().id.uid) => {
+                Next::Do(Effect::Settle(self.outcome(environment)))
+            }
+            Some(_) | None => Next::Rest,
+        }
+    }
+
+    /// What became of the Environment, for the one write that gives it back.
+    pub(super) fn outcome(&self, environment: &Environment) -> Outcome {
+        let deployment = self.deployment();
+        match self.status.phase {
+            Phase::Succeeded => self.as_running().map_or(Outcome::Failed, Outcome::Succeeded),
+            Phase::RolledBack => match self.status.rollback.as_ref().and_then(|rollback| rollback.to.clone()) {
+                Some(to) => Outcome::RolledBack { to: RunningRelease { health: Health::Healthy, ..to } },
+                None => Outcome::Untouched,
+            },
+            Phase::Failed if self.unchanged() && environment.status.failed.as_ref() != Some(&deployment.id.uid) => {
+                Outcome::Untouched
+            }
+            Phase::Failed => Outcome::Failed,
+            Phase::Pending
+            | Phase::Previewed
+            | Phase::PendingApproval
+            | Phase::Approved
+            | Phase::Applying
+            | Phase::Rejected
+            | Phase::Aborted => Outcome::Untouched,
+        }
+    }
+
+    /// The failure said that nothing was changed, and nothing was rolled back since.
+    fn unchanged(&self) -> bool {
+        let events = &self.status.audit.journal;
+        let failed = events.iter().rev().find(|event| event.action == Action::ReleaseFailed);
+        failed.is_some_and(|event| event.detail.get("changed").is_some_and(|changed| changed == "false"))
+    }
+
+    fn as_running(&self) -> Option<RunningRelease> {
+        let super::Planned::Ready(plan) = &self.seen.planned else { return None };
+        let (name, digest) = plan.release.clone()?;
+        Some(RunningRelease {
+            name,
+            digest,
+            deployment: self.deployment().id.uid.clone(),
+            health: Health::Healthy,
+            since: self.status.finished_at.unwrap_or(self.now),
+            variables: self.deployment().request.variables.clone(),
+        })
+    }
+
+    /// The rollback's attempt: started, awaited, and judged.
+    pub(super) fn run_rollback(&mut self, environment: &Environment) -> Next {
+        let (Some(rollback), Some(attempt)) = (self.status.rollback.clone(), self.status.attempt.clone()) else {
+            return Next::Rest;
+        };
+        let Some(to) = rollback.to else { return Next::Rest };
+        match self.seen.progress.clone() {
+            Progress::Absent | Progress::Stopped { .. } => self.run(attempt, Work::Rollback { to }),
+            Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
+            Progress::Succeeded(applied) => {
+                let facts = detail([
+                    ("rollback", Some(rollback.id)),
+                    ("to", Some(to.name.to_string())),
+                    ("attempt", Some(attempt.id)),
+                    ("written", Some(applied.written.len().to_string())),
+                    ("pruned", Some(applied.pruned.len().to_string())),
+                ]);
+                self.end_rollback(RollbackState::Completed, None);
+                self.emit(&By::Controller, Action::ReleaseRollbackCompleted, Phase::RolledBack, facts);
+                Next::Again
+            }
+            Progress::Failed(failure) => {
+                if failure.retryable
+                    && let Some(again) = attempt.again(&self.deployment().id.uid, &environment.retry, self.now)
+                {
+                    let until = again.not_before.unwrap_or(self.now);
+                    self.status.attempt = Some(again);
+                    return Next::Wait(Wait::Backoff { until, failure: Some(failure.code) });
+                }
+                self.rollback_failed(&rollback.id, &to, &failure)
+            }
+        }
+    }
+
+    fn rollback_failed(&mut self, id: &str, to: &RunningRelease, failure: &Failure) -> Next {
+        let message = format!("release {} could not be brought back: {}", to.name, failure.message);
+        let diagnostics = Diagnostics { code: Code::ReleaseRollbackFailed, message, detail: failure.detail.clone() };
+        let facts = detail([
+            ("rollback", Some(id.to_owned())),
+            ("code", Some(Code::ReleaseRollbackFailed.to_string())),
+            ("message", Some(diagnostics.message.clone())),
+            ("detail", failure.detail.clone()),
+        ]);
+        self.end_rollback(RollbackState::Failed, Some(diagnostics.clone()));
+        self.status.diagnostics = Some(diagnostics);
+        self.emit(&By::Controller, Action::ReleaseRollbackFailed, Phase::Failed, facts);
+        Next::Again
+    }
+
+    fn end_rollback(&mut self, state: RollbackState, diagnostics: Option<Diagnostics>) {
+        if let Some(rollback) = &mut self.status.rollback {
+            rollback.state = state;
+            rollback.diagnostics = diagnostics;
+        }
+        self.finish();
+    }
+
+    /// The first rollback by hand that nobody has dealt with.
+    pub(super) fn unhandled_rollback(&self) -> Option<RollbackRequest> {
+        let handled = &self.status.handled_rollbacks;
+        self.deployment().intents.rollbacks.iter().find(|request| !handled.contains(&request.id)).cloned()
+    }
+
+    /// A rollback that cannot be made is marked so; nothing else changes and no event is left.
+    pub(super) fn refuse_rollback(&mut self, request: &RollbackRequest) {
+        let reason = "this deployment made neither the current release of its service nor the failed operation, or there \
+                      is no release before it: create a Deployment with operation.rollback instead";
+        let refusal = Refusal::RollbackUnavailable { reason: reason.to_owned() };
+        self.status.handled_rollbacks.push(request.id.clone());
+        self.status.rollback = Some(Rollback {
+            id: request.id.clone(),
+            origin: Origin::Manual { actor: request.actor.clone() },
+            state: RollbackState::Rejected,
+            to: None,
+            reference: String::new(),
+            requested_at: self.now,
+            diagnostics: Some(Diagnostics { code: refusal.code(), message: refusal.to_string(), detail: None }),
+        });
+    }
+
+    fn rollback_by_hand(&mut self, environment: &Environment) -> Next {
+        let open = self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
+        if !open {
+            let Some(request) = self.unhandled_rollback() else {
+                self.void_reviews();
+                return Next::Rest;
+            };
+            let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
+            let Some(to) = target.cloned() else {
+                self.refuse_rollback(&request);
+                return Next::Again;
+            };
+            self.status.handled_rollbacks.push(request.id.clone());
+            let origin = Origin::Manual { actor: request.actor.clone() };
+            self.request_rollback(&request.id, origin, to, Some(request.note.to_string()));
+            return Next::Again;
+        }
+        if let Some(next) = self.awaits_rollback_review(environment) {
+            return next;
+        }
+        if let Err(refusal) = gate::turn(self.deployment(), environment, &[]) {
+            return Next::Wait(Wait::Gate { refusal, until: None });
+        }
+        if !environment.held_by(&self.deployment().id.uid) {
+            return Next::Do(Effect::Claim { attempt: format!("{}-r1", self.deployment().id.uid) });
+        }
+        self.begin_rollback();
+        Next::Again
+    }
+
+    /// Where policy wants a review of the rollback: counts it, or says what is missing.
+    pub(super) fn awaits_rollback_review(&mut self, environment: &Environment) -> Option<Next> {
+        let need = environment.policy.approval.count;
+        let rollback = self.status.rollback.clone()?;
+        let Origin::Manual { actor } = &rollback.origin else { return None };
+        let subject = rollback.reference.clone();
+        if need == 0 || self.status.reviews.approvals(&subject) >= need {
+            return None;
+        }
+        let fresh = self
+            .deployment()
+            .intents
+            .reviews
+            .iter()
+            .find(|review| review.subject == subject && !self.status.reviews.knows(review));
+        let Some(review) = fresh else {
+            let have = self.status.reviews.approvals(&subject);
+            let until = self.rollback_expiry(environment, &rollback);
+            if until.is_some_and(|until| self.now >= until) {
+                self.end_rollback(RollbackState::Expired, None);
+                return Some(Next::Again);
+            }
+            return Some(Next::Wait(Wait::Review { have, need, until }));
+        };
+        if review.reviewer == *actor {
+            self.void(review, "whoever asks for a rollback may not review it");
+            return Some(Next::Again);
+        }
+        self.status.reviews.counted.push(Counted {
+            reviewer: review.reviewer.clone(),
+            verdict: review.verdict,
+            subject: subject.clone(),
+            at: self.now,
+        });
+        let facts = detail([
+            ("ref", Some(subject)),
+            ("rollback", Some(rollback.id)),
+            ("note", review.note.as_ref().map(ToString::to_string)),
+        ]);
+        let phase = self.status.phase;
+        match review.verdict {
+            Verdict::Approve => self.emit(&By::Person(&review.reviewer), Action::ReleaseApproved, phase, facts),
+            Verdict::Reject => {
+                if let Some(rollback) = &mut self.status.rollback {
+                    rollback.state = RollbackState::Rejected;
+                }
+                self.emit(&By::Person(&review.reviewer), Action::ReleaseRejected, phase, facts);
+            }
+        }
+        Some(Next::Again)
+    }
+
+    fn rollback_expiry(&self, environment: &Environment, rollback: &Rollback) -> Option<jiff::Timestamp> {
+        let wait = jiff::SignedDuration::try_from(environment.policy.approval.expires_after?).ok()?;
+        rollback.requested_at.checked_add(wait).ok()
+    }
+
+    /// Where people work by hand, a rollback is recorded as done, as a single event.
+    pub(super) fn rollback_by_hand_record(&mut self) -> Option<Next> {
+        let request = self.unhandled_rollback()?;
+        self.status.handled_rollbacks.push(request.id.clone());
+        self.finish();
+        let facts = detail([("rollback", Some(request.id.clone())), ("note", Some(request.note.to_string()))]);
+        self.emit(&By::Person(&request.actor), Action::ReleaseRollbackCompleted, Phase::RolledBack, facts);
+        Some(Next::Again)
+    }
+}

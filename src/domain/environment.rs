@@ -1,0 +1,413 @@
+//! An Environment is changed by one Deployment at a time: whoever holds the claim, and nobody else.
+//!
+//! Current and previous release and the inventory are kept for each service, so that pruning and rolling back one service
+//! never touches another's objects.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Audit, Subject};
+use crate::digest::Digest;
+use crate::event::{ResourceType, UnknownWord, words};
+use crate::name::{Actor, Note, ReleaseName, ResourceId, ServiceName, Uid};
+use crate::policy::{Policy, Retry, Tier};
+use crate::runtime::{HealthCheck, ObjectRef};
+
+/// What carries out a Deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RuntimeKind {
+    /// A Kubernetes namespace.
+    Kubernetes,
+    /// Hosts, over SSH.
+    Ssh,
+    /// People; Slipway only keeps the record.
+    Manual,
+}
+
+words! {
+    /// Where an Environment is in its life.
+    EnvironmentPhase {
+        /// Just accepted.
+        Pending = "Pending",
+        /// Being installed.
+        Bootstrapping = "Bootstrapping",
+        /// Free.
+        Active = "Active",
+        /// Being copied from another.
+        Cloning = "Cloning",
+        /// A Deployment holds the claim.
+        Deploying = "Deploying",
+        /// A backup is being brought back.
+        Restoring = "Restoring",
+        /// An operation failed; a rollback or a reset frees it.
+        Failed = "Failed",
+    }
+}
+
+words! {
+    /// Whether an Environment could take a Deployment at all.
+    Readiness {
+        /// Not looked at yet.
+        Unknown = "unknown",
+        /// Waits to be installed.
+        BootstrapPending = "bootstrap_pending",
+        /// It could.
+        Ready = "ready",
+        /// It could not; the conditions say why.
+        NotReady = "not_ready",
+    }
+}
+
+words! {
+    /// What is known of the health of a release in an Environment.
+    Health {
+        /// Not judged.
+        Unknown = "unknown",
+        /// It passed the gate.
+        Healthy = "healthy",
+        /// It did not.
+        Unhealthy = "unhealthy",
+    }
+}
+
+/// Who may change the Environment now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The Deployment that holds it.
+    pub deployment: Uid,
+    /// The attempt it was taken for.
+    pub attempt: String,
+    /// The term of the controller that took it.
+    pub epoch: u64,
+}
+
+/// A release that runs, or ran, in an Environment, with all that is needed to bring it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningRelease {
+    /// The Release.
+    pub name: ReleaseName,
+    /// What its content was.
+    pub digest: Digest,
+    /// The Deployment that brought it.
+    pub deployment: Uid,
+    /// Its health when it was last judged.
+    pub health: Health,
+    /// Since when.
+    pub since: Timestamp,
+    /// The variables it was brought with.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// One service in an Environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// What runs.
+    pub current: Option<RunningRelease>,
+    /// What ran before.
+    pub previous: Option<RunningRelease>,
+    /// Every object that may exist because of it. While a claim is held: the old ones and the planned ones.
+    pub inventory: Vec<ObjectRef>,
+}
+
+/// What the controller has written about an Environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentStatus {
+    /// Where it is in its life.
+    pub phase: EnvironmentPhase,
+    /// Whether it could take a Deployment.
+    pub readiness: Readiness,
+    /// Why it could not, for people.
+    pub readiness_message: String,
+    /// Who may change it now.
+    pub claim: Option<Claim>,
+    /// How many claims were taken and given back so far. Grows with each; an older copy shows by it.
+    pub operations: u64,
+    /// Its services.
+    pub services: Vec<Service>,
+    /// The Deployment whose operation left it Failed.
+    pub failed: Option<Uid>,
+    /// The digest of the policy that was last recorded in the history.
+    pub policy_digest: Option<Digest>,
+    /// Its history.
+    pub audit: Audit,
+}
+
+impl Default for EnvironmentStatus {
+    fn default() -> Self {
+        Self {
+            phase: EnvironmentPhase::Pending,
+            readiness: Readiness::Unknown,
+            readiness_message: String::new(),
+            claim: None,
+            operations: 0,
+            services: Vec::new(),
+            failed: None,
+            policy_digest: None,
+            audit: Audit::default(),
+        }
+    }
+}
+
+/// Someone frees an Environment after a failed operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// The failed operation it is about.
+    pub of: Uid,
+    /// Who.
+    pub actor: Actor,
+    /// Why.
+    pub note: Note,
+}
+
+/// An Environment as it was read, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Which one.
+    pub id: ResourceId,
+    /// The project it belongs to.
+    pub project: String,
+    /// The team it belongs to.
+    pub team: String,
+    /// How much harm a mistake could do.
+    pub tier: Tier,
+    /// What carries out its Deployments.
+    pub runtime: RuntimeKind,
+    /// What it asks of them.
+    pub policy: Policy,
+    /// Covers tier, policy, runtime, checks, retry and timeout as they are in force.
+    pub digest: Digest,
+    /// What must pass before a release counts as healthy.
+    pub health_checks: Vec<HealthCheck>,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// How often an attempt is repeated.
+    pub retry: Retry,
+    /// Who changed the spec last.
+    pub changed_by: Option<Actor>,
+    /// The reset that stands in the spec.
+    pub reset: Option<Reset>,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// What the controller has written.
+    pub status: EnvironmentStatus,
+}
+
+/// How an operation ended, for the Environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This release runs now.
+    Succeeded(RunningRelease),
+    /// The release before it runs again.
+    RolledBack {
+        /// What runs again.
+        to: RunningRelease,
+    },
+    /// It failed, and something may have been changed.
+    Failed,
+    /// It ended, and nothing was changed.
+    Untouched,
+}
+
+impl Environment {
+    /// What its events have in common.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            resource_type: ResourceType::Environment,
+            id: self.id.clone(),
+            project: self.project.clone(),
+            team: self.team.clone(),
+            environment: self.id.name.clone(),
+        }
+    }
+
+    /// What is known of a service.
+    pub fn service(&self, name: &ServiceName) -> Option<&Service> {
+        self.status.services.iter().find(|service| service.name == *name)
+    }
+
+    /// Whether this Deployment holds the claim.
+    pub fn held_by(&self, deployment: &Uid) -> bool {
+        self.status.claim.as_ref().is_some_and(|claim| claim.deployment == *deployment)
+    }
+
+    /// The release that a rollback of `deployment` would bring back.
+    ///
+    /// That is the previous release when this Deployment made the current one, and the current one when this Deployment
+    /// is the operation under way or the one that failed. Everything else is out of reach of a rollback.
+    pub fn rollback_target(&self, deployment: &Uid, service: &ServiceName) -> Option<&RunningRelease> {
+        let service = self.service(service)?;
+        let current = service.current.as_ref()?;
+        if current.deployment == *deployment {
+            return service.previous.as_ref();
+        }
+        let under_way = self.held_by(deployment) || self.status.failed.as_ref() == Some(deployment);
+        under_way.then_some(current)
+    }
+}
+
+impl EnvironmentStatus {
+    /// The status once `claim` is taken: the inventory of the service then names the old objects and the planned ones.
+    #[must_use]
+    pub fn claimed(&self, claim: Claim, service: &ServiceName, planned: &[ObjectRef]) -> Self {
+        let mut next = self.clone();
+        next.phase = EnvironmentPhase::Deploying;
+        next.claim = Some(claim);
+        next.operations += 1;
+        next.service_mut(service).join_inventory(planned);
+        next
+    }
+
+    /// The status once the holder of the claim has ended and `inventory` is what exists because of the service.
+    ///
+    /// `inventory` is None when nobody can tell any more; then everything that may exist stays listed.
+    #[must_use]
+    pub fn settled(&self, service: &ServiceName, outcome: Outcome, inventory: Option<Vec<ObjectRef>>) -> Self {
+        let mut next = self.clone();
+        let holder = next.claim.take().map(|claim| claim.deployment);
+        next.operations += 1;
+        next.phase = EnvironmentPhase::Active;
+        next.failed = None;
+        match outcome {
+            Outcome::Succeeded(release) => next.service_mut(service).succeed(release, inventory),
+            Outcome::RolledBack { to } => next.service_mut(service).roll_back(to, inventory),
+            Outcome::Failed => {
+                next.phase = EnvironmentPhase::Failed;
+                next.failed = holder;
+            }
+            // What failed before stays failed: an operation that touched nothing has mended nothing.
+            Outcome::Untouched => {
+                next.failed.clone_from(&self.failed);
+                if next.failed.is_some() {
+                    next.phase = EnvironmentPhase::Failed;
+                }
+            }
+        }
+        next.services.retain(|service| service.current.is_some() || !service.inventory.is_empty());
+        next
+    }
+
+    fn service_mut(&mut self, name: &ServiceName) -> &mut Service {
+        let index = self.services.iter().position(|service| service.name == *name).unwrap_or_else(|| {
+            self.services.push(Service { name: name.clone(), current: None, previous: None, inventory: Vec::new() });
+            self.services.len() - 1
+        });
+        &mut self.services[index]
+    }
+}
+
+impl Service {
+    fn join_inventory(&mut self, planned: &[ObjectRef]) {
+        for object in planned {
+            if !self.inventory.iter().any(|known| known.identity() == object.identity()) {
+                self.inventory.push(object.clone());
+            }
+        }
+    }
+
+    fn succeed(&mut self, release: RunningRelease, inventory: Option<Vec<ObjectRef>>) {
+        // Repeating the write of one outcome must not push the release before it out of reach.
+        let repeated = self.current.as_ref().is_some_and(|current| current.deployment == release.deployment);
+        if !repeated {
+            self.previous = self.current.take();
+        }
+        self.current = Some(release);
+        if let Some(inventory) = inventory {
+            self.inventory = inventory;
+        }
+    }
+
+    fn roll_back(&mut self, to: RunningRelease, inventory: Option<Vec<ObjectRef>>) {
+        let was_previous = self.previous.as_ref().is_some_and(|previous| previous.deployment == to.deployment);
+        if was_previous {
+            self.previous = None;
+        }
+        self.current = Some(to);
+        if let Some(inventory) = inventory {
+            self.inventory = inventory;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(name: &str, deployment: &str) -> RunningRelease {
+        RunningRelease {
+            name: name.parse().unwrap(),
+            digest: Digest::of(name.as_bytes()),
+            deployment: deployment.parse().unwrap(),
+            health: Health::Healthy,
+            since: Timestamp::UNIX_EPOCH,
+            variables: BTreeMap::new(),
+        }
+    }
+
+    fn claim(deployment: &str) -> Claim {
+        Claim { deployment: deployment.parse().unwrap(), attempt: "a1".into(), epoch: 1 }
+    }
+
+    fn objects(names: &[&str]) -> Vec<ObjectRef> {
+        names.iter().map(|name| format!("v1/ConfigMap/{name}").parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_claim_lists_old_and_planned_objects_and_success_only_the_new() {
+        let web: ServiceName = "web".parse().unwrap();
+        let first = EnvironmentStatus::default()
+            .claimed(claim("d1"), &web, &objects(&["a", "b"]))
+            .settled(&web, Outcome::Succeeded(release("v1", "d1")), Some(objects(&["a", "b"])));
+        let second = first.claimed(claim("d2"), &web, &objects(&["b", "c"]));
+        assert_eq!(second.services[0].inventory, objects(&["a", "b", "c"]));
+        let done = second.settled(&web, Outcome::Succeeded(release("v2", "d2")), Some(objects(&["b", "c"])));
+        assert_eq!(done.services[0].inventory, objects(&["b", "c"]));
+        assert_eq!(done.services[0].previous.as_ref().unwrap().name.as_str(), "v1");
+        assert_eq!((done.phase, done.operations), (EnvironmentPhase::Active, 4));
+    }
+
+    #[test]
+    fn one_service_never_touches_another() {
+        let (web, api): (ServiceName, ServiceName) = ("web".parse().unwrap(), "api".parse().unwrap());
+        let status = EnvironmentStatus::default()
+            .claimed(claim("d1"), &web, &objects(&["a"]))
+            .settled(&web, Outcome::Succeeded(release("web-v1", "d1")), Some(objects(&["a"])))
+            .claimed(claim("d2"), &api, &objects(&["b"]))
+            .settled(&api, Outcome::Failed, None);
+        assert_eq!(status.services[0].inventory, objects(&["a"]));
+        assert_eq!(status.services[0].current.as_ref().unwrap().name.as_str(), "web-v1");
+        assert_eq!(status.failed.unwrap().as_str(), "d2");
+    }
+
+    #[test]
+    fn a_rollback_leaves_nothing_further_back_to_roll_back_to() {
+        let web: ServiceName = "web".parse().unwrap();
+        let status = EnvironmentStatus::default()
+            .claimed(claim("d1"), &web, &[])
+            .settled(&web, Outcome::Succeeded(release("v1", "d1")), Some(objects(&["a"])))
+            .claimed(claim("d2"), &web, &[])
+            .settled(&web, Outcome::Succeeded(release("v2", "d2")), Some(objects(&["a"])))
+            .claimed(claim("d2"), &web, &[])
+            .settled(&web, Outcome::RolledBack { to: release("v1", "d1") }, Some(objects(&["a"])));
+        assert_eq!(status.services[0].current.as_ref().unwrap().name.as_str(), "v1");
+        assert_eq!(status.services[0].previous, None);
+    }
+
+    #[test]
+    fn what_touched_nothing_mends_nothing() {
+        let web: ServiceName = "web".parse().unwrap();
+        let failed = EnvironmentStatus::default().claimed(claim("d1"), &web, &objects(&["a"])).settled(
+            &web,
+            Outcome::Failed,
+            None,
+        );
+        let after = failed.claimed(claim("d1"), &web, &[]).settled(&web, Outcome::Untouched, None);
+        assert_eq!(after.phase, EnvironmentPhase::Failed);
+    }
+}

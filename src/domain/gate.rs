@@ -1,0 +1,167 @@
+//! Nothing runs before every gate has been passed, in order; no field, flag or role skips a gate that guards data.
+//!
+//! Gate 1 is the preview, 2 the approvals, 3 the Environment and its queue, 4 backup and drift, 5 the runtime's own
+//! dependencies, which the runtime itself checks first thing.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::deployment::{Deployment, Operation};
+use crate::environment::{Environment, EnvironmentPhase, Readiness, RuntimeKind};
+use crate::preview::Plan;
+use crate::queue::Waiting;
+use crate::refusal::Refusal;
+
+/// A full backup of the target that could be gone back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupRecord {
+    /// When it was completed.
+    pub completed_at: Timestamp,
+    /// How old it may be.
+    pub max_age: Duration,
+}
+
+/// A comparison of the target with its preset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftRecord {
+    /// When it was made.
+    pub checked_at: Timestamp,
+    /// Nothing differed.
+    pub clean: bool,
+    /// How old it may be.
+    pub max_age: Duration,
+}
+
+/// The records that gate 4 looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// The newest full backup of the target.
+    pub backup: Option<BackupRecord>,
+    /// The newest drift check of the target.
+    pub drift: Option<DriftRecord>,
+}
+
+/// Gate 1: what would be applied is what was previewed.
+pub fn preview(deployment: &Deployment, plan: &Plan) -> Result<(), Refusal> {
+    let Some(preview) = &deployment.status.preview else { return Err(Refusal::PreviewRequired) };
+    if preview.reference.digest == plan.digest {
+        return Ok(());
+    }
+    Err(Refusal::PreviewMismatch { named: preview.reference.to_string(), current: plan.digest.to_string() })
+}
+
+/// Gate 2: enough people approved exactly this preview, and the ticket is still good.
+pub fn approval(deployment: &Deployment, environment: &Environment, now: Timestamp) -> Result<(), Refusal> {
+    let need = environment.policy.approval.count;
+    let Some(preview) = &deployment.status.preview else { return Err(Refusal::PreviewRequired) };
+    if need == 0 || deployment.status.break_glass.is_some() {
+        return Ok(());
+    }
+    let subject = preview.reference.to_string();
+    let have = deployment.status.reviews.approvals(&subject);
+    if have < need {
+        return Err(Refusal::ApprovalRequired { have, need, subject });
+    }
+    match deployment.status.ticket.as_ref().and_then(|ticket| ticket.expires_at) {
+        Some(at) if now >= at => Err(Refusal::TicketExpired { at }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Gate 3, first half: the Environment is Active, ready and not frozen.
+pub fn environment(deployment: &Deployment, environment: &Environment, now: Timestamp) -> Result<(), Refusal> {
+    let name = environment.id.name.clone();
+    let status = &environment.status;
+    if status.phase == EnvironmentPhase::Failed {
+        let failed = status.failed.as_ref().map_or("an unknown operation", |uid| uid.as_str());
+        return Err(Refusal::EnvironmentNotActive {
+            environment: name,
+            phase: status.phase.to_string(),
+            hint: format!("look at what failed, then roll it back or set spec.reset with of: {failed}"),
+        });
+    }
+    if status.readiness != Readiness::Ready {
+        let hint = if status.readiness_message.is_empty() {
+            "waiting for its first check".to_owned()
+        } else {
+            status.readiness_message.clone()
+        };
+        return Err(Refusal::EnvironmentNotActive { environment: name, phase: status.readiness.to_string(), hint });
+    }
+    if environment.deleting {
+        return Err(Refusal::EnvironmentNotActive {
+            environment: name,
+            phase: "being deleted".to_owned(),
+            hint: "name another environment in a new Deployment".to_owned(),
+        });
+    }
+    let overridden = deployment.status.freeze_overridden || deployment.status.break_glass.is_some();
+    match environment.policy.frozen(now) {
+        Some(window) if !overridden => Err(Refusal::EnvironmentFrozen {
+            environment: name,
+            until: window.end,
+            reason: window.reason.clone(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Gate 3, second half: nobody else has the Environment, and nobody is ahead in its queue.
+pub fn turn(deployment: &Deployment, environment: &Environment, queue: &[Waiting]) -> Result<(), Refusal> {
+    let name = || environment.id.name.clone();
+    if let Some(claim) = &environment.status.claim
+        && claim.deployment != deployment.id.uid
+    {
+        return Err(Refusal::EnvironmentBusy { environment: name(), holder: claim.deployment.to_string() });
+    }
+    match crate::queue::ahead(queue, deployment) {
+        Some(first) => Err(Refusal::EnvironmentBusy { environment: name(), holder: first.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Gate 4: what the operation could destroy can be brought back, and a promotion knows its target.
+pub fn evidence(operation: &Operation, evidence: &Evidence, now: Timestamp) -> Result<(), Refusal> {
+    match operation {
+        Operation::Deploy { .. }
+        | Operation::DeployVersion { .. }
+        | Operation::Rollback { .. }
+        | Operation::Bootstrap { .. } => Ok(()),
+        Operation::Update { .. } | Operation::Restore { .. } => backup(operation.as_str(), evidence, now),
+        Operation::Promote { .. } => drift(evidence, now).and_then(|()| backup(operation.as_str(), evidence, now)),
+    }
+}
+
+/// Which gates an Environment has at all: one that people work on by hand has only 1 and 2.
+pub fn guarded(environment: &Environment) -> bool {
+    match environment.runtime {
+        RuntimeKind::Kubernetes | RuntimeKind::Ssh => true,
+        RuntimeKind::Manual => false,
+    }
+}
+
+fn backup(operation: &'static str, evidence: &Evidence, now: Timestamp) -> Result<(), Refusal> {
+    match &evidence.backup {
+        None => Err(Refusal::BackupRequired { operation }),
+        Some(record) if older(record.completed_at, record.max_age, now) => {
+            Err(Refusal::BackupStale { operation, at: record.completed_at })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn drift(evidence: &Evidence, now: Timestamp) -> Result<(), Refusal> {
+    match &evidence.drift {
+        None => Err(Refusal::DriftRequired),
+        Some(record) if !record.clean => Err(Refusal::DriftDetected { at: record.checked_at }),
+        Some(record) if older(record.checked_at, record.max_age, now) => {
+            Err(Refusal::DriftStale { at: record.checked_at })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn older(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+    SignedDuration::try_from(max_age).is_ok_and(|max_age| now.duration_since(at) > max_age)
+}

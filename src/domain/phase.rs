@@ -1,0 +1,209 @@
+//! A Deployment moves only along the table of [`Phase::next`]; there is no other way to change a phase.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Action;
+
+/// Where a Deployment is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub enum Phase {
+    /// Accepted; the preview is being computed.
+    #[default]
+    Pending,
+    /// Waits for confirmation of the preview.
+    Previewed,
+    /// Waits for review.
+    PendingApproval,
+    /// Waits for its gates and its turn in the Environment's queue.
+    Approved,
+    /// A runtime is at work.
+    Applying,
+    /// Final unless rolled back.
+    Succeeded,
+    /// Final unless rolled back.
+    Failed,
+    /// Terminal: the release before this one runs again.
+    RolledBack,
+    /// Terminal: a reviewer said no.
+    Rejected,
+    /// Terminal: stopped before it started.
+    Aborted,
+}
+
+/// What a runtime is doing while a Deployment is `Applying`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Step {
+    /// A backup is being made.
+    BackingUp,
+    /// The target is compared with its preset.
+    CheckingDrift,
+    /// The release is being applied.
+    Applying,
+    /// What was applied is being judged.
+    Verifying,
+}
+
+/// An event that the phase does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{action} is not possible while the deployment is {from}")]
+pub struct IllegalEvent {
+    /// The phase the Deployment was in.
+    pub from: Phase,
+    /// What was to happen.
+    pub action: Action,
+}
+
+
+impl Phase {
+    /// Every phase, in the order of a Deployment's life.
+    pub const ALL: [Self; 10] = [
+        Self::Pending,
+        Self::Previewed,
+        Self::PendingApproval,
+        Self::Approved,
+        Self::Applying,
+        Self::Succeeded,
+        Self::Failed,
+        Self::RolledBack,
+        Self::Rejected,
+        Self::Aborted,
+    ];
+
+    /// The transition table: what `action` makes of a Deployment in this phase.
+    ///
+    /// `to` is the phase the event says it led to, since a confirmation leads to `PendingApproval` or
+    /// `Approved` by policy, and the last approval of several leads on while the others stay. The same
+    /// function judges a live transition and a replayed one.
+    pub fn next(self, action: Action, to: Self) -> Result<Self, IllegalEvent> {
+        let illegal = Err(IllegalEvent { from: self, action });
+        let allowed: &[Self] = match (self, action) {
+            (_, Action::ReleaseReviewVoid | Action::ReleaseDeleted | Action::ReleaseBreakGlassReviewed) => &[self],
+            (Self::Pending, Action::ReleaseCreated) => &[Self::Pending],
+            (Self::Pending, Action::ReleaseAdopted) => {
+                &[Self::Succeeded, Self::Failed, Self::RolledBack, Self::Rejected]
+            }
+            // After the history and the object went apart, a person may adopt either as it stands.
+            (_, Action::ReleaseAdopted) => &Self::ALL,
+            (
+                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
+                Action::ReleasePreviewed,
+            ) => &[Self::Previewed],
+            (Self::Previewed, Action::ReleaseConfirmed) => &[Self::Previewed, Self::Approved],
+            (Self::Previewed, Action::ReleasePendingApproval) => &[Self::PendingApproval],
+            (Self::PendingApproval, Action::ReleaseApproved) => &[Self::PendingApproval, Self::Approved],
+            // A rollback by hand is reviewed while the Deployment itself has ended.
+            (Self::Succeeded | Self::Failed, Action::ReleaseApproved | Action::ReleaseRejected) => &[self],
+            (Self::PendingApproval, Action::ReleaseRejected) => &[Self::Rejected],
+            (Self::PendingApproval, Action::ReleaseBreakGlass) => &[Self::Approved],
+            (
+                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
+                Action::ReleaseFreezeOverridden,
+            ) => &[self],
+            (Self::Approved, Action::ReleaseApplying) => &[Self::Applying],
+            (Self::Applying, Action::ReleaseApplied) => &[Self::Succeeded],
+            (Self::Applying, Action::ReleaseFailed) => &[Self::Failed],
+            (
+                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
+                Action::ReleaseAborted,
+            ) => &[Self::Aborted],
+            // The abort of a running attempt is accepted first and ends in Failed once the runtime has stopped.
+            (Self::Applying, Action::ReleaseAborted) => &[Self::Applying, Self::Failed],
+            (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackRequested) => &[self],
+            (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackCompleted) => {
+                &[Self::RolledBack]
+            }
+            (Self::Succeeded | Self::Failed, Action::ReleaseRollbackFailed) => &[Self::Failed],
+            (
+                Self::Pending
+                | Self::Previewed
+                | Self::PendingApproval
+                | Self::Approved
+                | Self::Applying
+                | Self::Succeeded
+                | Self::Failed
+                | Self::RolledBack
+                | Self::Rejected
+                | Self::Aborted,
+                _,
+            ) => return illegal,
+        };
+        if allowed.contains(&to) { Ok(to) } else { illegal }
+    }
+
+    /// Nothing more happens by itself: the runtime is done with it.
+    pub fn ended(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::RolledBack | Self::Rejected | Self::Aborted => true,
+            Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved | Self::Applying => false,
+        }
+    }
+
+    /// Nothing more can ever happen.
+    pub fn terminal(self) -> bool {
+        match self {
+            Self::RolledBack | Self::Rejected | Self::Aborted => true,
+            Self::Pending
+            | Self::Previewed
+            | Self::PendingApproval
+            | Self::Approved
+            | Self::Applying
+            | Self::Succeeded
+            | Self::Failed => false,
+        }
+    }
+
+    /// The word for it in the archive and over REST.
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Previewed => "previewed",
+            Self::PendingApproval => "pending_approval",
+            Self::Approved => "approved",
+            Self::Applying => "started",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Rejected => "rejected",
+            Self::Aborted => "aborted",
+        }
+    }
+
+    /// The coarser word for it in the blueprint's vocabulary.
+    pub fn lifecycle_state(self) -> &'static str {
+        match self {
+            Self::Pending | Self::Previewed => "preview",
+            Self::PendingApproval => "pending_approval",
+            Self::Approved => "approved",
+            Self::Applying => "applying",
+            Self::Succeeded => "applied",
+            Self::Failed => "failed",
+            Self::RolledBack => "rollback",
+            Self::Rejected => "rejected",
+            Self::Aborted => "aborted",
+        }
+    }
+
+    /// The word for it on the resource.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Previewed => "Previewed",
+            Self::PendingApproval => "PendingApproval",
+            Self::Approved => "Approved",
+            Self::Applying => "Applying",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::RolledBack => "RolledBack",
+            Self::Rejected => "Rejected",
+            Self::Aborted => "Aborted",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

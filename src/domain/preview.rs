@@ -1,0 +1,116 @@
+//! What runs is what was previewed: a preview is named by a digest over everything that would be applied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::deployment::Request;
+use crate::digest::Digest;
+use crate::environment::Environment;
+use crate::name::{NameError, ReleaseName};
+use crate::runtime::{Content, Forecast};
+
+/// Names one preview of one Deployment: `<n>-<digest>`; `n` grows with each new preview.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PreviewRef {
+    /// 1 for the first.
+    pub number: u32,
+    /// What it covers.
+    pub digest: Digest,
+}
+
+impl fmt::Display for PreviewRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number, self.digest)
+    }
+}
+
+impl FromStr for PreviewRef {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = || NameError {
+            what: "preview reference",
+            problem: "must read <number>-<64 hex digits>, as status.preview.ref does".to_owned(),
+        };
+        let (number, digest) = text.split_once('-').ok_or_else(wrong)?;
+        let canonical = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
+        let number = number.parse().ok().filter(|_| canonical).ok_or_else(wrong)?;
+        Ok(Self { number, digest: digest.parse().map_err(|_| wrong())? })
+    }
+}
+
+impl TryFrom<String> for PreviewRef {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<PreviewRef> for String {
+    fn from(preview: PreviewRef) -> Self {
+        preview.to_string()
+    }
+}
+
+/// What would be applied, before anyone looked at what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The release it comes from; none where people only record a version.
+    pub release: Option<(ReleaseName, Digest)>,
+    /// The objects.
+    pub content: Content,
+    /// Names all of it, with operation, variables and Environment.
+    pub digest: Digest,
+}
+
+impl Plan {
+    /// The plan of a request, in an Environment, with the content that its runtime rendered.
+    pub fn new(
+        request: &Request,
+        environment: &Environment,
+        release: Option<(ReleaseName, Digest)>,
+        content: Content,
+    ) -> Self {
+        let digest = Digest::of_json(&json!({
+            "content": content.digest.as_str(),
+            "operation": request.operation.as_str(),
+            "request": request.digest.as_str(),
+            "variables": request.variables,
+            "environment": environment.id.name,
+            "policy": environment.digest.as_str(),
+        }));
+        Self { release, content, digest }
+    }
+}
+
+/// A preview that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Its name.
+    pub reference: PreviewRef,
+    /// What it found.
+    pub forecast: Forecast,
+    /// When.
+    pub at: Timestamp,
+    /// A ticket ran out: only a person may confirm this one, whatever the policy says.
+    pub awaits_person: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_reads_back_and_has_one_spelling() {
+        let reference = PreviewRef { number: 12, digest: Digest::of(b"x") };
+        assert_eq!(reference.to_string().parse::<PreviewRef>().unwrap(), reference);
+        let digest = Digest::of(b"x");
+        for wrong in [format!("01-{digest}"), format!("0-{digest}"), format!("+1-{digest}"), format!("1-{}", digest.short()), digest.to_string()] {
+            assert!(wrong.parse::<PreviewRef>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A refusal carries its facts, so that its sentence and its code can never disagree.
+
+use jiff::Timestamp;
+
+use crate::code::Code;
+use crate::name::Actor;
+use crate::phase::Phase;
+
+/// Why an action, a change or a start is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field is missing or wrong.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// Where, as a path into the resource.
+        field: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// Something that was said once was changed or taken back.
+    #[error("{field} cannot be changed: {hint}")]
+    Immutable {
+        /// Where.
+        field: String,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The phase does not allow it.
+    #[error("{action} is not possible while the deployment is {phase}")]
+    WrongPhase {
+        /// What was to be done.
+        action: &'static str,
+        /// Where the Deployment is.
+        phase: Phase,
+    },
+    /// Someone judged their own request.
+    #[error("{reviewer} made this request and cannot review it: ask someone else")]
+    SelfApproval {
+        /// Who.
+        reviewer: Actor,
+    },
+    /// It needs a note.
+    #[error("{action} needs a note that says why")]
+    NoteRequired {
+        /// What.
+        action: &'static str,
+    },
+    /// Someone spoke in another's name.
+    #[error("{field} must be the caller, {caller}, and not {named}")]
+    NotTheCaller {
+        /// Where.
+        field: String,
+        /// Who called.
+        caller: Actor,
+        /// Who was named.
+        named: Actor,
+    },
+    /// The caller lacks the verb.
+    #[error("{actor} may not {verb} in environment {environment}: ask for the verb {verb:?} on environments.slipway.dev/{environment}")]
+    Forbidden {
+        /// Who.
+        actor: Actor,
+        /// What.
+        verb: &'static str,
+        /// Where.
+        environment: String,
+    },
+    /// A service account must name a person.
+    #[error("{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval")]
+    RequesterRequired {
+        /// The account.
+        submitter: Actor,
+    },
+    /// What was looked at is not what would be applied.
+    #[error("{named} is not the preview that stands, which is {current}: look at it again")]
+    PreviewMismatch {
+        /// What was named.
+        named: String,
+        /// What stands.
+        current: String,
+    },
+    /// There is no preview yet.
+    #[error("there is no preview yet: wait until status.preview.ref is there")]
+    PreviewRequired,
+    /// The decision is made already.
+    #[error("{subject} has been decided already: no further review is accepted")]
+    Decided {
+        /// What was judged.
+        subject: String,
+    },
+    /// Too few approvals.
+    #[error("{have} of {need} approvals: ask a reviewer to approve {subject}")]
+    ApprovalRequired {
+        /// How many there are.
+        have: u32,
+        /// How many it takes.
+        need: u32,
+        /// What is to be approved.
+        subject: String,
+    },
+    /// The ticket ran out.
+    #[error("the ticket for review ran out at {at}: confirm the new preview to open another")]
+    TicketExpired {
+        /// When.
+        at: Timestamp,
+    },
+    /// The Environment cannot take it.
+    #[error("environment {environment} is {phase}: {hint}")]
+    EnvironmentNotActive {
+        /// Which.
+        environment: String,
+        /// What it is.
+        phase: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Another Deployment has its turn.
+    #[error("environment {environment} is taken by another deployment: {holder}")]
+    EnvironmentBusy {
+        /// Which.
+        environment: String,
+        /// By whom.
+        holder: String,
+    },
+    /// A freeze window is open.
+    #[error("environment {environment} is frozen until {until}: {reason}")]
+    EnvironmentFrozen {
+        /// Which.
+        environment: String,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// No backup.
+    #[error("{operation} needs a fresh full backup of the target: no backup exists")]
+    BackupRequired {
+        /// For what.
+        operation: &'static str,
+    },
+    /// The backup is too old.
+    #[error("{operation} needs a fresh full backup of the target: the newest is from {at}")]
+    BackupStale {
+        /// For what.
+        operation: &'static str,
+        /// When it was made.
+        at: Timestamp,
+    },
+    /// No drift check.
+    #[error("promote needs a clean drift check of the target: no drift check exists")]
+    DriftRequired,
+    /// The target has drifted.
+    #[error("promote needs a clean drift check of the target: the one from {at} found drift")]
+    DriftDetected {
+        /// When it was made.
+        at: Timestamp,
+    },
+    /// The drift check is too old.
+    #[error("promote needs a clean drift check of the target: the newest is from {at}")]
+    DriftStale {
+        /// When it was made.
+        at: Timestamp,
+    },
+    /// There is nothing to go back to.
+    #[error("{reason}")]
+    RollbackUnavailable {
+        /// Why, and what to do instead.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Invalid { .. } | Self::Immutable { .. } => Code::ValidationFailed,
+            Self::WrongPhase { .. } => Code::InvalidTransition,
+            Self::SelfApproval { .. } => Code::SelfApproval,
+            Self::NoteRequired { .. } => Code::NoteRequired,
+            Self::NotTheCaller { .. } | Self::Forbidden { .. } => Code::Forbidden,
+            Self::RequesterRequired { .. } => Code::RequesterRequired,
+            Self::PreviewMismatch { .. } => Code::PreviewMismatch,
+            Self::PreviewRequired => Code::PreviewRequired,
+            Self::Decided { .. } => Code::Conflict,
+            Self::ApprovalRequired { .. } => Code::ApprovalRequired,
+            Self::TicketExpired { .. } => Code::ApprovalTicketExpired,
+            Self::EnvironmentNotActive { .. } => Code::EnvironmentNotActive,
+            Self::EnvironmentBusy { .. } => Code::EnvironmentBusy,
+            Self::EnvironmentFrozen { .. } => Code::EnvironmentFrozen,
+            Self::BackupRequired { .. } => Code::BackupRequired,
+            Self::BackupStale { .. } => Code::BackupStale,
+            Self::DriftRequired => Code::DriftRequired,
+            Self::DriftDetected { .. } => Code::DriftDetected,
+            Self::DriftStale { .. } => Code::DriftStale,
+            Self::RollbackUnavailable { .. } => Code::RollbackUnavailable,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What an Environment itself needs: its history, its readiness, its reset, and the repair of a claim whose holder is gone.
+
+use jiff::Timestamp;
+
+use crate::audit::Entry;
+use crate::code::Code;
+use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness};
+use crate::event::{Action, Detail, Event, Source};
+use crate::name::Actor;
+use crate::runtime::Failure;
+
+/// What is known of whoever holds the claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody holds it.
+    None,
+    /// The Deployment exists and looks after its claim itself.
+    Present,
+    /// No Deployment with that uid exists any more.
+    Gone,
+}
+
+/// Everything that the upkeep of an Environment is decided from.
+#[derive(Debug, Clone)]
+pub struct Observed<'a> {
+    /// The Environment.
+    pub environment: &'a Environment,
+    /// Whether its runtime could work there, once it was asked.
+    pub readiness: Option<Result<(), Failure>>,
+    /// Whoever holds the claim.
+    pub holder: Holder,
+    /// Deployments to it that have not ended.
+    pub unfinished: usize,
+    /// The newest event that is known to be archived.
+    pub archived_seq: u64,
+    /// The term of this controller.
+    pub epoch: u64,
+}
+
+/// What to do once the events are archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Stop whatever still runs for a holder that is gone.
+    StopOrphan,
+    /// Let the object go: its deletion is archived.
+    RemoveFinalizer,
+}
+
+/// What to write, and what to do then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The status to write.
+    pub status: EnvironmentStatus,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What to do once that is archived.
+    pub effect: Option<Effect>,
+}
+
+/// Decides what an Environment needs.
+pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
+    let mut upkeep = Upkeep { seen, now, status: seen.environment.status.clone(), events: Vec::new() };
+    upkeep.status.audit.archived(seen.archived_seq);
+    if upkeep.deleted() {
+        let archived = seen.archived_seq >= upkeep.status.audit.seq;
+        return upkeep.decision(archived.then_some(Effect::RemoveFinalizer));
+    }
+    upkeep.history();
+    upkeep.readiness();
+    let orphan = upkeep.orphan();
+    upkeep.reset();
+    upkeep.deletion();
+    upkeep.decision(orphan)
+}
+
+struct Upkeep<'a> {
+    seen: &'a Observed<'a>,
+    now: Timestamp,
+    status: EnvironmentStatus,
+    events: Vec<Event>,
+}
+
+impl Upkeep<'_> {
+    fn decision(self, effect: Option<Effect>) -> Decision {
+        Decision { status: self.status, events: self.events, effect }
+    }
+
+    fn emit(&mut self, actor: Actor, action: Action, detail: Detail) {
+        let source = if actor == Actor::controller() { Source::Controller } else { Source::Kubectl };
+        let status = self.status.phase.to_string();
+        let entry = Entry { action, actor, source, status, detail };
+        let subject = self.seen.environment.subject();
+        let event = self.status.audit.append(&subject, self.seen.epoch, self.now, entry);
+        self.events.push(event);
+    }
+
+    fn changed_by(&self) -> Actor {
+        self.seen.environment.changed_by.clone().unwrap_or_else(Actor::controller)
+    }
+
+    fn deleted(&self) -> bool {
+        self.status.audit.last().is_some_and(|event| event.action == Action::EnvironmentDeleted)
+    }
+
+    /// The first event, and one for each change of what it asks of Deployments.
+    fn history(&mut self) {
+        let environment = self.seen.environment;
+        let digest = environment.digest.clone();
+        if self.status.audit.seq == 0 {
+            self.status.phase = EnvironmentPhase::Active;
+            self.status.policy_digest = Some(digest.clone());
+            let detail = Detail::from([
+                ("tier".to_owned(), environment.tier.to_string()),
+                ("policyDigest".to_owned(), digest.to_string()),
+            ]);
+            self.emit(self.changed_by(), Action::EnvironmentCreated, detail);
+        } else if self.status.policy_digest.as_ref() != Some(&digest) {
+            let before = self.status.policy_digest.replace(digest.clone());
+            let detail = Detail::from([
+                ("from".to_owned(), before.map(String::from).unwrap_or_default()),
+                ("to".to_owned(), digest.to_string()),
+            ]);
+            self.emit(self.changed_by(), Action::EnvironmentPolicyChanged, detail);
+        }
+    }
+
+    fn readiness(&mut self) {
+        match &self.seen.readiness {
+            None => {}
+            Some(Ok(())) => {
+                self.status.readiness = Readiness::Ready;
+                self.status.readiness_message.clear();
+            }
+            Some(Err(failure)) => {
+                self.status.readiness = Readiness::NotReady;
+                self.status.readiness_message.clone_from(&failure.message);
+            }
+        }
+    }
+
+    /// Nobody can say how far a holder got that is gone: a person has to look.
+    fn orphan(&mut self) -> Option<Effect> {
+        let claim = self.status.claim.clone()?;
+        if self.seen.holder != Holder::Gone {
+            return None;
+        }
+        self.status.claim = None;
+        self.status.operations += 1;
+        self.status.phase = EnvironmentPhase::Failed;
+        self.status.failed = Some(claim.deployment.clone());
+        let detail = Detail::from([
+            ("code".to_owned(), Code::OutcomeUnknown.to_string()),
+            ("deployment".to_owned(), claim.deployment.to_string()),
+            ("attempt".to_owned(), claim.attempt),
+        ]);
+        self.emit(Actor::controller(), Action::EnvironmentOutcomeUnknown, detail);
+        Some(Effect::StopOrphan)
+    }
+
+    /// A reset counts once, for exactly the operation it names, and only where a Deployment could run again.
+    fn reset(&mut self) {
+        let Some(reset) = self.seen.environment.reset.clone() else { return };
+        let failed = self.status.phase == EnvironmentPhase::Failed && self.status.failed.as_ref() == Some(&reset.of);
+        if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
+            return;
+        }
+        self.status.phase = EnvironmentPhase::Active;
+        self.status.failed = None;
+        let detail = Detail::from([
+            ("of".to_owned(), reset.of.to_string()),
+            ("note".to_owned(), reset.note.to_string()),
+        ]);
+        self.emit(reset.actor, Action::EnvironmentReset, detail);
+    }
+
+    /// An Environment goes when nothing is under way in it.
+    fn deletion(&mut self) {
+        let free = self.status.claim.is_none() && self.seen.unfinished == 0;
+        if self.seen.environment.deleting && free {
+            self.emit(self.changed_by(), Action::EnvironmentDeleted, Detail::new());
+        }
+    }
+}
