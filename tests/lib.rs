@@ -1,0 +1,2 @@
+//! The planes that the scenarios run on, and what the scenarios share.
+pub mod plane;
