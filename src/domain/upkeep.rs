@@ -81,7 +81,11 @@ struct Upkeep<'a> {
 }
 
 impl Upkeep<'_> {
-    fn decision(self, effect: Option<Effect>) -> Decision {
+    fn decision(mut self, effect: Option<Effect>) -> Decision {
+        // What is archived is noted in a write that happens anyway, and makes none of its own.
+        if self.events.is_empty() {
+            self.status.audit.clone_from(&self.seen.environment.status.audit);
+        }
         Decision { status: self.status, events: self.events, effect }
     }
 

@@ -38,7 +38,7 @@ impl Fold<'_> {
             return self.stop();
         }
         let Some(attempt) = self.status.attempt.clone() else { return Next::Rest };
-        match self.seen.progress.clone() {
+        match self.progress() {
             Progress::Absent => self.run(attempt, Work::Apply),
             Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
             Progress::Succeeded(applied) => {
@@ -176,7 +176,7 @@ impl Fold<'_> {
         if !requested || self.awaits_rollback_review(environment).is_some() {
             return None;
         }
-        match self.seen.progress {
+        match self.progress() {
             Progress::Running => Some(Next::Do(Effect::Stop)),
             Progress::Absent | Progress::Succeeded(_) | Progress::Failed(_) | Progress::Stopped { .. } => {
                 self.begin_rollback();
@@ -200,7 +200,7 @@ impl Fold<'_> {
     }
 
     fn stop(&mut self) -> Next {
-        let changed = match &self.seen.progress {
+        let changed = match &self.progress() {
             Progress::Running => return Next::Do(Effect::Stop),
             // A process that is gone may have changed something before it went.
             Progress::Absent => true,

@@ -51,7 +51,7 @@ impl Fold<'_> {
     }
 
     fn stop_for_deletion(&mut self) -> Next {
-        let changed = match &self.seen.progress {
+        let changed = match &self.progress() {
             Progress::Running => return Next::Do(Effect::Stop),
             Progress::Absent => true,
             Progress::Succeeded(applied) => !applied.written.is_empty() || !applied.pruned.is_empty(),

@@ -93,7 +93,7 @@ impl Fold<'_> {
             return Next::Rest;
         };
         let Some(to) = rollback.to else { return Next::Rest };
-        match self.seen.progress.clone() {
+        match self.progress() {
             Progress::Absent | Progress::Stopped { .. } => self.run(attempt, Work::Rollback { to }),
             Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
             Progress::Succeeded(applied) => {

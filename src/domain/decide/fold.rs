@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Decision, Effect, Observed};
+use crate::attempt::Progress;
 use crate::audit::{Entry, Subject};
 use crate::code::Code;
 use crate::deployment::{Deployment, Diagnostics, Status};
@@ -45,6 +46,15 @@ impl<'a> Fold<'a> {
         self.seen.environment
     }
 
+    /// What is known of the attempt that the status names; nothing yet, where this fold has just named another.
+    pub(super) fn progress(&self) -> Progress {
+        let named = |status: &Status| status.attempt.as_ref().map(|attempt| attempt.id.clone());
+        if named(&self.status) == named(&self.deployment().status) {
+            return self.seen.progress.clone();
+        }
+        Progress::Absent
+    }
+
     /// Writes one event and makes the transition that it stands for.
     ///
     /// A transition that the table does not have is not made: the fold then stays where it is, which the property tests
@@ -78,6 +88,10 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn decision(mut self, effect: Option<Effect>, wait: Option<Wait>) -> Decision {
+        // What is archived is noted in a write that happens anyway, and makes none of its own.
+        if self.events.is_empty() {
+            self.status.audit.clone_from(&self.seen.deployment.status.audit);
+        }
         // Until a runtime is at work, what is wrong is what is waited for; afterwards the diagnosis belongs to the attempt.
         if matches!(
             self.status.phase,

@@ -1,0 +1,1 @@
+//! The ratios of docs/PERFORMANCE.md.

@@ -1,0 +1,70 @@
+//! The `slipway` command: arguments and wiring, nothing else.
+//!
+//! Exit codes: 0 done, 1 it was done and the answer is no (a history that does not verify, a lost lease), 2 it could not
+//! be done as asked (a wrong flag, file or cluster).
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod cluster;
+mod controller;
+mod generate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Governed deployments: preview, review, apply, health gate, rollback, and a history that can be verified.
+#[derive(Debug, Parser)]
+#[command(name = "slipway", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller.
+    Controller(controller::Arguments),
+    /// Print everything a cluster needs, for `kubectl apply --server-side -f -`.
+    Manifests,
+    /// Write the files that come from code: CRDs, policies, contracts.
+    #[command(hide = true)]
+    Generate(generate::Arguments),
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Something in the arguments or their surroundings is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// It was tried, and the answer is no.
+    #[error("{0}")]
+    No(String),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let outcome = match command {
+        Command::Controller(arguments) => controller::run(arguments),
+        Command::Manifests => manifests(),
+        Command::Generate(arguments) => generate::run(arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("slipway: {failure}");
+            match failure {
+                Failure::Usage(_) => ExitCode::from(2),
+                Failure::No(_) => ExitCode::from(1),
+            }
+        }
+    }
+}
+
+fn manifests() -> Result<(), Failure> {
+    let text = slipway_crd::install::everything().map_err(|error| Failure::Usage(error.to_string()))?;
+    print!("{text}");
+    Ok(())
+}

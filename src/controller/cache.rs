@@ -1,0 +1,136 @@
+//! What is known of every object of one kind: the watch's copy, or our own last write where that is newer.
+//!
+//! A reconciler that has just written must not decide from the copy before its write. Resource versions of one kind grow,
+//! so the newer of the two is the one with the higher version; a relist, which may follow a restore of the API server's
+//! own data, forgets our writes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use futures::{Stream, StreamExt as _};
+use kube::ResourceExt as _;
+use kube::runtime::{reflector, watcher};
+
+use crate::key::Key;
+use crate::resources::Custom;
+
+/// All objects of one kind.
+pub struct Cache<K: Custom> {
+    reader: reflector::Store<K>,
+    writer: Mutex<Option<reflector::store::Writer<K>>>,
+    ours: Arc<RwLock<HashMap<Key, Arc<K>>>>,
+    groups: Arc<RwLock<HashMap<Key, BTreeSet<Key>>>>,
+    group_of: fn(&K) -> Option<Key>,
+}
+
+impl<K: Custom> std::fmt::Debug for Cache<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("kind", &K::kind(&())).finish_non_exhaustive()
+    }
+}
+
+impl<K: Custom> Cache<K> {
+    /// An empty cache; `group_of` names the object that an object is looked up by, such as its Environment.
+    pub fn new(group_of: fn(&K) -> Option<Key>) -> Self {
+        let (reader, writer) = reflector::store();
+        Self { reader, writer: Mutex::new(Some(writer)), ours: Arc::default(), groups: Arc::default(), group_of }
+    }
+
+    /// The store that kube's controller reads.
+    pub fn reader(&self) -> reflector::Store<K> {
+        self.reader.clone()
+    }
+
+    /// Fills the cache from `stream`. Only the first call gets the stream; there is one writer.
+    pub fn fill<S>(&self, stream: S) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<S, K>
+    where
+        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (ours, groups, group_of) = (self.ours.clone(), self.groups.clone(), self.group_of);
+        let stream = stream.inspect(move |event| {
+            if let Ok(event) = event {
+                note(event, &ours, &groups, group_of);
+            }
+        });
+        match writer {
+            Some(writer) => reflector(writer, stream).boxed(),
+            None => futures::stream::pending().boxed(),
+        }
+    }
+
+    /// The newest copy of an object.
+    pub fn get(&self, key: &Key) -> Option<Arc<K>> {
+        let watched = self.reader.get(&key.to_ref());
+        let ours = self.ours.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        match (watched, ours) {
+            (Some(watched), Some(ours)) if watched.uid() == ours.uid() && version(&*ours) > version(&*watched) => {
+                Some(ours)
+            }
+            (watched, _) => watched,
+        }
+    }
+
+    /// Remembers what the server answered to a write or a direct read of ours.
+    pub fn remember(&self, object: K) -> Arc<K> {
+        let object = Arc::new(object);
+        self.ours.write().unwrap_or_else(PoisonError::into_inner).insert(Key::of(&*object), object.clone());
+        object
+    }
+
+    /// Every object as the watch knows it.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.reader.state()
+    }
+
+    /// The objects that belong to `group`, in the order of their names.
+    pub fn group(&self, group: &Key) -> Vec<Key> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        groups.get(group).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+fn note<K: Custom>(
+    event: &watcher::Event<K>,
+    ours: &RwLock<HashMap<Key, Arc<K>>>,
+    groups: &RwLock<HashMap<Key, BTreeSet<Key>>>,
+    group_of: fn(&K) -> Option<Key>,
+) {
+    match event {
+        watcher::Event::Init => {
+            ours.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        watcher::Event::InitDone => {}
+        watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
+            let key = Key::of(object);
+            forget_older(&mut ours.write().unwrap_or_else(PoisonError::into_inner), &key, object);
+            if let Some(group) = group_of(object) {
+                groups.write().unwrap_or_else(PoisonError::into_inner).entry(group).or_default().insert(key);
+            }
+        }
+        watcher::Event::Delete(object) => {
+            let key = Key::of(object);
+            ours.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(group) = group_of(object)
+                && let Some(members) = groups.get_mut(&group)
+            {
+                members.remove(&key);
+                if members.is_empty() {
+                    groups.remove(&group);
+                }
+            }
+        }
+    }
+}
+
+fn forget_older<K: Custom>(ours: &mut HashMap<Key, Arc<K>>, key: &Key, watched: &K) {
+    let older = ours.get(key).is_some_and(|own| own.uid() != watched.uid() || version(&**own) <= version(watched));
+    if older {
+        ours.remove(key);
+    }
+}
+
+fn version<K: Custom>(object: &K) -> u64 {
+    object.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}

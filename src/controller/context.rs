@@ -1,0 +1,75 @@
+//! What every reconciler is given: the port to the resources, the ledger, the runtimes, and nothing that remembers decisions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use slipway_crd::{Deployment, Environment, Release};
+use slipway_domain::digest::Digest;
+use slipway_domain::name::Uid;
+use slipway_domain::runtime::{Failure, Forecast};
+use tokio::sync::mpsc;
+
+use crate::cache::Cache;
+use crate::executor::Executor;
+use crate::key::Key;
+use crate::leader::Leader;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::notice::Notices;
+use crate::resources::Resources;
+use crate::runtime::Runtimes;
+
+/// Everything a reconciler reads and writes through.
+#[derive(Debug)]
+pub struct Context<R: Resources> {
+    /// The custom resources.
+    pub resources: R,
+    /// Every Deployment, by its Environment.
+    pub deployments: Cache<Deployment>,
+    /// Every Environment.
+    pub environments: Cache<Environment>,
+    /// Every Release.
+    pub releases: Cache<Release>,
+    /// The archive.
+    pub ledger: Ledger,
+    /// What carries out Deployments.
+    pub runtimes: Runtimes,
+    /// Where attempts run.
+    pub executor: Executor,
+    /// Who leads.
+    pub leader: Leader,
+    /// The term of this process.
+    pub epoch: u64,
+    /// What runtimes said that plans would do, until it is written down.
+    pub forecasts: Forecasts,
+    /// Events on the objects, for people.
+    pub notices: Notices,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Environments to look at again.
+    pub wake_environment: mpsc::UnboundedSender<Key>,
+    /// Releases to look at again.
+    pub wake_release: mpsc::UnboundedSender<Key>,
+}
+
+/// The results of previews, until the decision that uses them is written.
+#[derive(Debug, Default, Clone)]
+pub struct Forecasts(Arc<Mutex<HashMap<Uid, (Digest, Result<Forecast, Failure>)>>>);
+
+impl Forecasts {
+    /// What the runtime said about exactly this plan.
+    pub fn get(&self, deployment: &Uid, plan: &Digest) -> Option<Result<Forecast, Failure>> {
+        let forecasts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        forecasts.get(deployment).filter(|(digest, _)| digest == plan).map(|(_, forecast)| forecast.clone())
+    }
+
+    /// Keeps what the runtime said.
+    pub fn put(&self, deployment: Uid, plan: Digest, forecast: Result<Forecast, Failure>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(deployment, (plan, forecast));
+    }
+
+    /// Drops what the runtime said: it is written down, or it has to be asked again.
+    pub fn forget(&self, deployment: &Uid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(deployment);
+    }
+}

@@ -1,0 +1,199 @@
+//! The reconciler of Deployments: observe, decide, act, publish, until there is something to wait for.
+//!
+//! Nothing here branches on why it was woken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::controller::Action;
+use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, parse, render};
+use slipway_domain::decide::{Decision, Effect, Planned, decide};
+use slipway_domain::deployment::Deployment;
+use slipway_domain::event::Event;
+use slipway_domain::wait::Wait;
+
+use crate::clock;
+use crate::act;
+use crate::adopt;
+use crate::context::Context;
+use crate::key::Key;
+use crate::ledger::Sight;
+use crate::observe::Scene;
+use crate::publish::{self, PublishError};
+use crate::resources::Resources;
+
+/// How many steps one reconciliation takes before it lets others in.
+const ROUNDS: usize = 24;
+/// How soon to look again at something that nothing will wake us for.
+const SOON: Duration = Duration::from_secs(5);
+/// The longest wait without looking; clocks are not to be trusted for longer.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// What is to happen after one step.
+enum Step {
+    /// Something was done: look again.
+    Again,
+    /// Nothing can be done now.
+    Rest(Action),
+}
+
+/// Brings one Deployment as far as it can go now.
+pub async fn reconcile<R: Resources>(object: Arc<WireDeployment>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
+    let key = Key::of(&*object);
+    let _timer = cx.metrics.reconcile("deployment");
+    for _ in 0..ROUNDS {
+        let Some(wire) = cx.deployments.get(&key) else { return Ok(Action::await_change()) };
+        match step(&cx, wire).await {
+            Ok(Step::Again) => {}
+            Ok(Step::Rest(action)) => return Ok(action),
+            // Somebody else wrote in between; the cache has been refreshed.
+            Err(PublishError::Stale(why)) => tracing::debug!(deployment = %key, "{why}"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Action::requeue(SOON))
+}
+
+async fn step<R: Resources>(cx: &Arc<Context<R>>, wire: Arc<WireDeployment>) -> Result<Step, PublishError> {
+    let deployment = match parse::deployment(&wire) {
+        Ok(deployment) => deployment,
+        Err(errors) => return refuse(cx, &wire, &errors).await,
+    };
+    let what = format!("deployment {}", Key::of(&*wire));
+    let archived = match cx.ledger.sight(&deployment.id.uid, &what, &deployment.status.audit).await? {
+        Sight::Archived(seq) => seq,
+        Sight::Adopted(event) => return adopt_event(cx, &wire, &deployment, &event).await,
+        Sight::Diverged(_) => return Ok(Step::Rest(Action::requeue(SOON))),
+    };
+    if archived < deployment.status.audit.seq {
+        publish::mirror_deployment(cx, &wire, &deployment, &deployment.status).await?;
+    }
+    let archived_seq = deployment.status.audit.seq;
+    let scene = Scene::new(cx, wire, deployment, archived_seq);
+    if stalled(cx, &scene) {
+        return Ok(Step::Rest(Action::requeue(SOON)));
+    }
+    let observed = scene.observe(cx).await?;
+    let planned = observed.planned.clone();
+    let decision = decide(&observed, clock::now());
+    act(cx, &scene, &planned, decision).await
+}
+
+async fn act<R: Resources>(
+    cx: &Arc<Context<R>>,
+    scene: &Scene,
+    planned: &Planned,
+    decision: Decision,
+) -> Result<Step, PublishError> {
+    let Decision { status, events, effect, wait } = decision;
+    match (&effect, planned) {
+        (Some(Effect::Preview), Planned::Ready(plan)) => {
+            act::preview(cx, scene, plan).await;
+            return Ok(Step::Again);
+        }
+        (Some(Effect::Claim { attempt }), _) => {
+            act::claim(cx, scene, planned, attempt.clone()).await?;
+            return Ok(Step::Again);
+        }
+        _ => {}
+    }
+    if let Some(wait @ Wait::PreviewFailed(_)) = &wait {
+        tracing::warn!(deployment = %scene.key, "{}", wait.message());
+        cx.forecasts.forget(&scene.deployment.id.uid);
+    }
+    let resumed = events.is_empty();
+    let written = publish::deployment(cx, &scene.wire, &scene.deployment, &status, wait.as_ref()).await?;
+    after_publish(cx, scene, &events, &status);
+    match effect {
+        None if events.is_empty() => Ok(Step::Rest(rest(cx, wait.as_ref()))),
+        // The same decision with what is now archived says what comes next.
+        None => Ok(Step::Again),
+        Some(Effect::Run { attempt, work }) => {
+            act::run(cx, scene, status, &attempt, &work, resumed);
+            Ok(Step::Rest(Action::await_change()))
+        }
+        Some(Effect::Stop) => {
+            if let Some(attempt) = &status.attempt {
+                cx.executor.stop(&attempt.id);
+            }
+            Ok(Step::Rest(Action::await_change()))
+        }
+        Some(Effect::Settle(outcome)) => {
+            act::settle(cx, scene, outcome).await?;
+            Ok(Step::Again)
+        }
+        Some(Effect::RemoveFinalizer) => {
+            act::remove_finalizer(cx, &*written, AUDIT_FINALIZER).await?;
+            cx.ledger.forget(&scene.deployment.id.uid);
+            let _ = cx.wake_environment.send(scene.key.sibling(scene.deployment.request.environment.as_str()));
+            Ok(Step::Rest(Action::await_change()))
+        }
+        Some(Effect::Preview | Effect::Claim { .. }) => Ok(Step::Again),
+    }
+}
+
+/// What is written down needs not be remembered.
+fn after_publish<R: Resources>(
+    cx: &Context<R>,
+    scene: &Scene,
+    events: &[Event],
+    status: &slipway_domain::deployment::Status,
+) {
+    for event in events {
+        tracing::info!(deployment = %scene.key, seq = event.seq, actor = %event.actor_id, "{}", event.action);
+        cx.metrics.event(event.action);
+    }
+    if !events.is_empty() {
+        cx.forecasts.forget(&scene.deployment.id.uid);
+    }
+    let current = status.attempt.as_ref().map(|attempt| &attempt.id);
+    let before = scene.deployment.status.attempt.as_ref().map(|attempt| &attempt.id);
+    if let Some(before) = before
+        && (current != Some(before) || status.finished_at.is_some())
+    {
+        cx.executor.forget(before);
+    }
+}
+
+/// When to look again, if nothing changes.
+fn rest<R: Resources>(cx: &Context<R>, wait: Option<&Wait>) -> Action {
+    let _ = cx;
+    match wait {
+        Some(wait) => match wait.until() {
+            Some(until) => {
+                let left = until.duration_since(clock::now());
+                let left = Duration::try_from(left).unwrap_or_default() + Duration::from_millis(50);
+                Action::requeue(left.min(LONGEST))
+            }
+            None if matches!(wait, Wait::PreviewFailed(_)) => Action::requeue(SOON),
+            None => Action::await_change(),
+        },
+        None => Action::await_change(),
+    }
+}
+
+/// An object whose Environment went apart from the archive waits until a person has settled that.
+fn stalled<R: Resources>(cx: &Context<R>, scene: &Scene) -> bool {
+    scene.environment.as_ref().is_some_and(|environment| cx.ledger.is_diverged(&environment.id.uid))
+}
+
+/// A Deployment that the server took but that is not right: says so on the object, and nothing else happens to it.
+async fn refuse<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireDeployment>,
+    errors: &[parse::FieldError],
+) -> Result<Step, PublishError> {
+    let status = render::refused(wire, errors, clock::now());
+    publish::refused(cx, wire, status).await?;
+    Ok(Step::Rest(Action::await_change()))
+}
+
+async fn adopt_event<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireDeployment>,
+    deployment: &Deployment,
+    event: &Event,
+) -> Result<Step, PublishError> {
+    adopt::deployment(cx, wire, deployment, event).await?;
+    Ok(Step::Again)
+}

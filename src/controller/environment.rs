@@ -1,0 +1,155 @@
+//! The reconciler of Environments: their history, their readiness, and the repair of a claim whose holder is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, Environment as WireEnvironment, parse, render};
+use slipway_domain::environment::{Environment, Readiness};
+use slipway_domain::phase::Phase;
+use slipway_domain::upkeep::{Decision, Effect, Holder, Observed, decide};
+
+use crate::clock;
+use crate::context::Context;
+use crate::key::Key;
+use crate::ledger::Sight;
+use crate::publish::{self, PublishError};
+use crate::resources::Resources;
+use crate::{act, adopt};
+
+/// How often an Environment that is not ready is looked at again.
+const SOON: Duration = Duration::from_secs(5);
+/// How often a ready one is.
+const LATER: Duration = Duration::from_mins(5);
+
+/// Keeps one Environment as it should be.
+pub async fn reconcile<R: Resources>(
+    object: Arc<WireEnvironment>,
+    cx: Arc<Context<R>>,
+) -> Result<Action, PublishError> {
+    let key = Key::of(&*object);
+    let _timer = cx.metrics.reconcile("environment");
+    match attempt(&key, &cx).await {
+        // Somebody else wrote in between; the cache has been refreshed.
+        Err(PublishError::Stale(why)) => {
+            tracing::debug!(environment = %key, "{why}");
+            Ok(Action::requeue(Duration::ZERO))
+        }
+        other => other,
+    }
+}
+
+async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action, PublishError> {
+    let Some(wire) = cx.environments.get(key) else { return Ok(Action::await_change()) };
+    let environment = match parse::environment(&wire) {
+        Ok(environment) => environment,
+        Err(errors) => {
+            let status = render::refused_environment(&wire, &errors, clock::now());
+            publish::refused_environment(cx, &wire, status).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let what = format!("environment {key}");
+    match cx.ledger.sight(&environment.id.uid, &what, &environment.status.audit).await? {
+        Sight::Archived(seq) if seq < environment.status.audit.seq => {
+            publish::mirror_environment(cx, &wire, &environment.status).await?;
+        }
+        Sight::Archived(_) => {}
+        Sight::Adopted(event) => {
+            adopt::environment(cx, &wire, &environment, &event).await?;
+            return Ok(Action::requeue(Duration::ZERO));
+        }
+        Sight::Diverged(_) => return Ok(Action::requeue(SOON)),
+    }
+    if older_copy(cx, &environment, &what).await? {
+        return Ok(Action::requeue(SOON));
+    }
+    upkeep(cx, key, &wire, &environment).await
+}
+
+async fn upkeep<R: Resources>(
+    cx: &Arc<Context<R>>,
+    key: &Key,
+    wire: &Arc<WireEnvironment>,
+    environment: &Environment,
+) -> Result<Action, PublishError> {
+    let readiness = match environment.deleting {
+        true => None,
+        false => Some(cx.runtimes.readiness(wire).await),
+    };
+    let observed = Observed {
+        environment,
+        readiness,
+        holder: holder(cx, key, environment).await?,
+        unfinished: unfinished(cx, key),
+        archived_seq: environment.status.audit.seq,
+        epoch: cx.epoch,
+    };
+    let Decision { status, events, effect } = decide(&observed, clock::now());
+    let written = publish::environment(cx, wire, &status).await?;
+    for event in &events {
+        tracing::info!(environment = %key, seq = event.seq, actor = %event.actor_id, "{}", event.action);
+        cx.metrics.event(event.action);
+    }
+    match effect {
+        Some(Effect::RemoveFinalizer) => {
+            act::remove_finalizer(cx, &*written, AUDIT_FINALIZER).await?;
+            cx.ledger.forget(&environment.id.uid);
+            Ok(Action::await_change())
+        }
+        Some(Effect::StopOrphan) => {
+            for member in cx.deployments.group(key) {
+                cx.executor.stop_owner(&member);
+            }
+            Ok(Action::await_change())
+        }
+        None if !events.is_empty() => Ok(Action::requeue(Duration::ZERO)),
+        None if status.readiness == Readiness::Ready => Ok(Action::requeue(LATER)),
+        None => Ok(Action::requeue(SOON)),
+    }
+}
+
+/// An Environment whose count of operations is lower than the archive's is an older copy.
+async fn older_copy<R: Resources>(
+    cx: &Context<R>,
+    environment: &Environment,
+    what: &str,
+) -> Result<bool, PublishError> {
+    let row = cx.ledger.archive().environment(&environment.id.uid).await.map_err(crate::ledger::LedgerError::from)?;
+    let Some(row) = row else { return Ok(false) };
+    let status = &environment.status;
+    if row.operations <= status.operations {
+        return Ok(false);
+    }
+    let why = format!(
+        "the archive knows {} claims and releases of it and the object {}: the object is an older copy",
+        row.operations, status.operations
+    );
+    cx.ledger.diverge(&environment.id.uid, what, status.audit.seq, row.seq, &why);
+    Ok(true)
+}
+
+/// Whether whoever holds the claim still exists, by a direct read before anything follows from its absence.
+async fn holder<R: Resources>(cx: &Context<R>, key: &Key, environment: &Environment) -> Result<Holder, PublishError> {
+    let Some(claim) = &environment.status.claim else { return Ok(Holder::None) };
+    for member in cx.deployments.group(key) {
+        let uid = cx.deployments.get(&member).and_then(|object| object.uid());
+        if uid.as_deref() == Some(claim.deployment.as_str()) {
+            return Ok(Holder::Present);
+        }
+    }
+    let row = cx.ledger.archive().deployment(&claim.deployment).await.map_err(crate::ledger::LedgerError::from)?;
+    let Some(row) = row else { return Ok(Holder::Gone) };
+    let now = cx.resources.get::<WireDeployment>(&key.sibling(row.name)).await.map_err(PublishError::Resource)?;
+    let same = now.and_then(|now| now.uid()).as_deref() == Some(claim.deployment.as_str());
+    Ok(if same { Holder::Present } else { Holder::Gone })
+}
+
+fn unfinished<R: Resources>(cx: &Context<R>, key: &Key) -> usize {
+    let open = |member: &Key| {
+        let object = cx.deployments.get(member);
+        object.is_some_and(|object| object.status.as_ref().map_or(Phase::Pending, |status| status.phase).ended() == false)
+    };
+    cx.deployments.group(key).iter().filter(|member| open(member)).count()
+}

@@ -1,0 +1,116 @@
+//! The custom resources in a Kubernetes API server.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::runtime::watcher;
+use kube::runtime::WatchStreamExt as _;
+use kube::{Client, ResourceExt as _};
+use serde_json::json;
+
+use crate::key::Key;
+use crate::resources::{Custom, ResourceError, Resources};
+
+/// How long one request may take. A watch is not a request in this sense.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The API server, in one namespace or in all.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: Option<String>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// The resources that `client` sees, in `namespace` or in all.
+    pub fn new(client: Client, namespace: Option<String>) -> Self {
+        Self { client, namespace }
+    }
+
+    fn api<K: Custom>(&self, key: &Key) -> Api<K> {
+        Api::namespaced(self.client.clone(), &key.namespace)
+    }
+}
+
+impl Resources for Cluster {
+    fn watch<K: Custom>(&self) -> BoxStream<'static, watcher::Result<watcher::Event<K>>> {
+        let api: Api<K> = match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        watcher(api, watcher::Config::default()).default_backoff().modify(forget_field_sets).boxed()
+    }
+
+    async fn get<K: Custom>(&self, key: &Key) -> Result<Option<K>, ResourceError> {
+        let what = describe::<K>(key);
+        match tokio::time::timeout(PATIENCE, self.api::<K>(key).get_opt(&key.name)).await {
+            Ok(Ok(object)) => Ok(object),
+            Ok(Err(error)) => Err(ResourceError::Unavailable { what, message: error.to_string() }),
+            Err(_) => Err(ResourceError::Unavailable { what, message: no_answer() }),
+        }
+    }
+
+    async fn replace_status<K: Custom>(&self, object: &K) -> Result<K, ResourceError> {
+        let key = Key::of(object);
+        let api = self.api::<K>(&key);
+        let params = PostParams::default();
+        let write = api.replace_status(&key.name, &params, object);
+        written(describe::<K>(&key), tokio::time::timeout(PATIENCE, write).await)
+    }
+
+    async fn replace_finalizers<K: Custom>(&self, object: &K, finalizers: &[String]) -> Result<(), ResourceError> {
+        let key = Key::of(object);
+        let patch = json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.resource_version(),
+            "uid": object.uid(),
+        }});
+        let api = self.api::<K>(&key);
+        let params = PatchParams::default();
+        let patch = Patch::Merge(&patch);
+        let write = api.patch(&key.name, &params, &patch);
+        written(describe::<K>(&key), tokio::time::timeout(PATIENCE, write).await).map(|_| ())
+    }
+}
+
+/// Which fields each manager owns fills most of an object and is nobody's business here; who the managers are stays.
+fn forget_field_sets<K: Custom>(object: &mut K) {
+    for entry in object.managed_fields_mut() {
+        entry.fields_v1 = None;
+    }
+}
+
+fn written<K>(
+    what: String,
+    answer: Result<Result<K, kube::Error>, tokio::time::error::Elapsed>,
+) -> Result<K, ResourceError> {
+    match answer {
+        Ok(Ok(object)) => Ok(object),
+        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+            404 => ResourceError::Gone { what },
+            409 => ResourceError::Conflict { what },
+            // The server says that it did not take the request at all.
+            429 => ResourceError::Unavailable { what, message: status.message.clone() },
+            500.. => ResourceError::Ambiguous { what, message: status.message.clone() },
+            _ => ResourceError::Refused { what, message: status.message.clone() },
+        }),
+        Ok(Err(error)) => Err(ResourceError::Ambiguous { what, message: error.to_string() }),
+        Err(_) => Err(ResourceError::Ambiguous { what, message: no_answer() }),
+    }
+}
+
+fn describe<K: Custom>(key: &Key) -> String {
+    format!("{} {key}", K::kind(&()))
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
+}

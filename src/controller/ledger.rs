@@ -1,0 +1,187 @@
+//! The mirror of every journal: what stands on an object is in the archive before anything follows from it.
+//!
+//! Guarantees: [`Ledger::sight`] compares each object with the archive before the first decision about it, byte for
+//! byte, and again whenever its history does not continue where the archive's ends. What went apart is reported until a
+//! person has settled it, and nothing is decided about it. On a crash nothing of this is needed: the archive and the
+//! objects are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use slipway_domain::audit::Audit;
+use slipway_domain::event::{Action, Event};
+use slipway_domain::name::Uid;
+use slipway_store::{Archive, ReadError, Record, RecordError};
+
+/// What became of one comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Object and archive tell the same history, up to this event; what is newer on the object is not archived yet.
+    Archived(u64),
+    /// A person has settled a divergence with this event, which the object does not have yet.
+    Adopted(Box<Event>),
+    /// They tell different histories.
+    Diverged(Divergence),
+}
+
+/// An object and an archive that tell different histories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// The object.
+    pub uid: Uid,
+    /// Kind, namespace and name, for people.
+    pub what: String,
+    /// The newest event of the object.
+    pub object_seq: u64,
+    /// The newest event of the archive.
+    pub archive_seq: u64,
+    /// What is different.
+    pub why: String,
+}
+
+impl Divergence {
+    /// What a person reads, and what they can do.
+    pub fn message(&self) -> String {
+        format!(
+            "{}: {} (object at event {}, archive at event {}); decide which is right, then run: slipway audit adopt \
+             --resource {} --object-seq {}",
+            self.what, self.why, self.object_seq, self.archive_seq, self.uid, self.object_seq
+        )
+    }
+}
+
+/// Why the ledger could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The archive could not be read.
+    #[error("the archive could not be read: {0}")]
+    Read(#[from] ReadError),
+    /// The archive could not be written.
+    #[error("the archive could not be written: {0}")]
+    Record(RecordError),
+    /// Object and archive went apart.
+    #[error("object and archive tell different histories: {0}")]
+    Diverged(String),
+}
+
+/// The archive, and what is known of every object in it.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    archive: Archive,
+    archived: Arc<Mutex<HashMap<Uid, u64>>>,
+    diverged: Arc<Mutex<BTreeMap<Uid, Divergence>>>,
+}
+
+impl Ledger {
+    /// A ledger over an open archive.
+    pub fn new(archive: Archive) -> Self {
+        Self { archive, archived: Arc::default(), diverged: Arc::default() }
+    }
+
+    /// The archive, for reads.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Compares an object's history with the archive's.
+    pub async fn sight(&self, uid: &Uid, what: &str, audit: &Audit) -> Result<Sight, LedgerError> {
+        if let Some(archived) = self.known(uid)
+            && audit.seq >= archived
+            && audit.audited_seq <= archived
+        {
+            return Ok(Sight::Archived(archived));
+        }
+        let last = self.archive.last_event(uid).await?;
+        let archive_seq = last.as_ref().map_or(0, |event| event.seq);
+        let adopted = last.filter(|event| {
+            matches!(event.action, Action::ReleaseAdopted | Action::EnvironmentAdopted)
+                && event.detail.contains_key("objectSeq")
+        });
+        if let Some(event) = adopted.filter(|event| event.seq > audit.seq) {
+            let meant = event.detail.get("objectSeq").is_some_and(|seq| *seq == audit.seq.to_string());
+            if meant {
+                return Ok(Sight::Adopted(Box::new(event)));
+            }
+        }
+        let first = audit.journal.first().map_or(audit.seq + 1, |event| event.seq);
+        let why = if archive_seq > audit.seq {
+            Some("the archive knows events that the object lacks: the object is an older copy")
+        } else if audit.audited_seq > archive_seq || first > archive_seq + 1 {
+            Some("the object knows events that the archive lacks: the archive is an older copy, or another one")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return Ok(self.diverge(uid, what, audit.seq, archive_seq, why));
+        }
+        let known: Vec<Event> = audit.journal.iter().filter(|event| event.seq <= archive_seq).cloned().collect();
+        if !known.is_empty() {
+            // Recording what is there already changes nothing, and tells when it is not the same.
+            match self.archive.record(Record { events: known, ..Record::default() }).await {
+                Ok(()) => {}
+                Err(RecordError::Diverged { event_id, .. }) => {
+                    let why = format!("event {event_id} is not the same in both");
+                    return Ok(self.diverge(uid, what, audit.seq, archive_seq, &why));
+                }
+                Err(error) => return Err(LedgerError::Record(error)),
+            }
+        }
+        self.settle(uid, archive_seq);
+        Ok(Sight::Archived(archive_seq))
+    }
+
+    /// Archives a record of `uid` whose newest event is `seq`.
+    pub async fn record(&self, uid: &Uid, what: &str, seq: u64, record: Record) -> Result<(), LedgerError> {
+        match self.archive.record(record).await {
+            Ok(()) => {
+                self.settle(uid, seq);
+                Ok(())
+            }
+            Err(error @ (RecordError::Diverged { .. } | RecordError::Gap { .. })) => {
+                let archive_seq = self.known(uid).unwrap_or_default();
+                self.diverge(uid, what, seq, archive_seq, &error.to_string());
+                Err(LedgerError::Diverged(error.to_string()))
+            }
+            Err(error) => Err(LedgerError::Record(error)),
+        }
+    }
+
+    /// Notes that an object is an older copy although its numbered history does not show it.
+    pub fn diverge(&self, uid: &Uid, what: &str, object_seq: u64, archive_seq: u64, why: &str) -> Sight {
+        let divergence =
+            Divergence { uid: uid.clone(), what: what.to_owned(), object_seq, archive_seq, why: why.to_owned() };
+        let mut diverged = self.diverged.lock().unwrap_or_else(PoisonError::into_inner);
+        if diverged.insert(uid.clone(), divergence.clone()).is_none() {
+            tracing::error!(uid = %uid, "{}", divergence.message());
+        }
+        Sight::Diverged(divergence)
+    }
+
+    /// Everything that went apart and is not settled yet.
+    pub fn diverged(&self) -> Vec<Divergence> {
+        self.diverged.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether this object went apart.
+    pub fn is_diverged(&self, uid: &Uid) -> bool {
+        self.diverged.lock().unwrap_or_else(PoisonError::into_inner).contains_key(uid)
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, uid: &Uid) {
+        self.archived.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.diverged.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    fn known(&self, uid: &Uid) -> Option<u64> {
+        self.archived.lock().unwrap_or_else(PoisonError::into_inner).get(uid).copied()
+    }
+
+    fn settle(&self, uid: &Uid, seq: u64) {
+        let mut archived = self.archived.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = archived.entry(uid.clone()).or_default();
+        *known = seq.max(*known);
+        drop(archived);
+        self.diverged.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}

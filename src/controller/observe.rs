@@ -1,0 +1,119 @@
+//! Reads everything that a decision about a Deployment is made from.
+
+use std::sync::Arc;
+
+use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, parse};
+use slipway_domain::attempt::Progress;
+use slipway_domain::decide::{Observed, Planned, Twin};
+use slipway_domain::deployment::Deployment;
+use slipway_domain::environment::Environment;
+use slipway_domain::gate::Evidence;
+use slipway_domain::phase::Phase;
+use slipway_domain::queue::Waiting;
+use slipway_domain::wait::Wait;
+
+use crate::context::Context;
+use crate::key::Key;
+use crate::ledger::LedgerError;
+use crate::resources::Resources;
+
+/// A Deployment and its Environment, as they were read and as the domain knows them.
+#[derive(Debug)]
+pub struct Scene {
+    /// The Deployment's key.
+    pub key: Key,
+    /// The Deployment as it was read.
+    pub wire: Arc<WireDeployment>,
+    /// The Deployment, checked.
+    pub deployment: Deployment,
+    /// The Environment as it was read.
+    pub wire_environment: Option<Arc<WireEnvironment>>,
+    /// The Environment, checked.
+    pub environment: Option<Environment>,
+    /// The newest event of the Deployment that is archived.
+    pub archived_seq: u64,
+}
+
+impl Scene {
+    /// Reads the Environment beside a Deployment.
+    pub fn new<R: Resources>(
+        cx: &Context<R>,
+        wire: Arc<WireDeployment>,
+        deployment: Deployment,
+        archived_seq: u64,
+    ) -> Self {
+        let key = Key::of(&*wire);
+        let wire_environment = cx.environments.get(&key.sibling(deployment.request.environment.as_str()));
+        // An Environment that cannot be read is as good as none: its own conditions say what is wrong with it.
+        let environment = wire_environment.as_ref().and_then(|wire| parse::environment(wire).ok());
+        Self { key, wire, deployment, wire_environment, environment, archived_seq }
+    }
+
+    /// Everything that is known, for the decision.
+    pub async fn observe<R: Resources>(&self, cx: &Context<R>) -> Result<Observed<'_>, LedgerError> {
+        let planned = self.plan(cx);
+        let uid = &self.deployment.id.uid;
+        let forecast = match &planned {
+            Planned::Ready(plan) => cx.forecasts.get(uid, &plan.digest),
+            Planned::Missing(_) | Planned::Refused(_) => None,
+        };
+        let attempt = self.deployment.status.attempt.as_ref();
+        Ok(Observed {
+            deployment: &self.deployment,
+            environment: self.environment.as_ref(),
+            forecast,
+            progress: attempt.map_or(Progress::Absent, |attempt| cx.executor.progress(&attempt.id)),
+            twin: self.twin(cx, &planned).await?,
+            queue: self.queue(cx),
+            evidence: Evidence::default(),
+            archived_seq: self.archived_seq,
+            epoch: cx.epoch,
+            planned,
+        })
+    }
+
+    /// Settled Deployments need no plan; everything else is planned from the objects as they are now.
+    fn plan<R: Resources>(&self, cx: &Context<R>) -> Planned {
+        let (Some(environment), Some(wire)) = (&self.environment, &self.wire_environment) else {
+            return Planned::Missing(Wait::Environment { name: self.deployment.request.environment.to_string() });
+        };
+        let held = environment.held_by(&self.deployment.id.uid);
+        if self.deployment.status.phase.ended() && !held {
+            let name = self.deployment.request.operation.release().map(ToString::to_string).unwrap_or_default();
+            return Planned::Missing(Wait::Release { name });
+        }
+        cx.runtimes.plan(&self.deployment.request, environment, wire, |name| {
+            cx.releases.get(&self.key.sibling(name.as_str()))
+        })
+    }
+
+    /// The finished Deployment whose outcome a recreated object takes.
+    async fn twin<R: Resources>(&self, cx: &Context<R>, planned: &Planned) -> Result<Option<Twin>, LedgerError> {
+        if self.deployment.status.audit.seq > 0 || self.deployment.deleting {
+            return Ok(None);
+        }
+        let Planned::Ready(plan) = planned else { return Ok(None) };
+        let release = plan.release.as_ref().map_or(&plan.content.digest, |(_, digest)| digest);
+        let id = &self.deployment.id;
+        let archive = cx.ledger.archive();
+        let row =
+            archive.finished_twin(&id.uid, &id.namespace, &id.name, &self.deployment.request.digest, release).await?;
+        Ok(row.map(|row| Twin { uid: row.uid, phase: row.phase }))
+    }
+
+    /// The Deployments that wait for the same Environment.
+    fn queue<R: Resources>(&self, cx: &Context<R>) -> Vec<Waiting> {
+        let group = self.key.sibling(self.deployment.request.environment.as_str());
+        cx.deployments.group(&group).iter().filter_map(|key| waiting(&*cx.deployments.get(key)?)).collect()
+    }
+}
+
+fn waiting(wire: &WireDeployment) -> Option<Waiting> {
+    let status = wire.status.as_ref().filter(|status| status.phase == Phase::Approved)?;
+    let going = wire.metadata.deletion_timestamp.is_none() && wire.spec.abort.is_none();
+    Some(Waiting {
+        uid: wire.metadata.uid.as_deref()?.parse().ok()?,
+        name: wire.metadata.name.clone()?,
+        approved_at: status.approved_at.filter(|_| going)?,
+    })
+}

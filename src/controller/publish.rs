@@ -1,0 +1,251 @@
+//! The one place that writes the status of a Deployment or an Environment, and then archives what it says.
+//!
+//! What: one PUT over the version that was decided from, then one transaction in the archive. Guarantees: a write that
+//! would change nothing is not made; an answer that got lost is resolved by a read; no effect follows before the archive
+//! has the events. On a crash between the two, the next process finds the events in the journal and archives them first.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, Release, render};
+use slipway_domain::audit::Audit;
+use slipway_domain::deployment::{Deployment, Status};
+use slipway_domain::digest::Digest;
+use slipway_domain::environment::EnvironmentStatus;
+use slipway_domain::event::Event;
+use slipway_domain::wait::Wait;
+use slipway_store::Record;
+
+use crate::clock;
+use crate::cache::Cache;
+use crate::context::Context;
+use crate::key::Key;
+use crate::ledger::LedgerError;
+use crate::resources::{Custom, ResourceError, Resources};
+use crate::row;
+
+/// Why something could not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The object has moved on: decide again from what it is now.
+    #[error("{0}; deciding again")]
+    Stale(String),
+    /// The object could not be written.
+    #[error(transparent)]
+    Resource(ResourceError),
+    /// The archive could not be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Something whose status has an audit block.
+pub trait Audited: Custom {
+    /// The audit block, once there is a status.
+    fn audit(&self) -> Option<&slipway_crd::Audit>;
+}
+
+impl Audited for WireDeployment {
+    fn audit(&self) -> Option<&slipway_crd::Audit> {
+        self.status.as_ref().map(|status| &status.audit)
+    }
+}
+
+impl Audited for WireEnvironment {
+    fn audit(&self) -> Option<&slipway_crd::Audit> {
+        self.status.as_ref().map(|status| &status.audit)
+    }
+}
+
+impl Audited for Release {
+    fn audit(&self) -> Option<&slipway_crd::Audit> {
+        None
+    }
+}
+
+/// Says on a Deployment that it cannot be read; nothing is archived for it.
+pub async fn refused<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireDeployment>,
+    status: slipway_crd::DeploymentStatus,
+) -> Result<(), PublishError> {
+    let same = wire.status.as_ref() == Some(&status);
+    write(cx, &cx.deployments, wire, same, |wire| wire.status = Some(status)).await.map(|_| ())
+}
+
+/// Says on an Environment that it cannot be read; nothing is archived for it.
+pub async fn refused_environment<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireEnvironment>,
+    status: slipway_crd::EnvironmentStatus,
+) -> Result<(), PublishError> {
+    let same = wire.status.as_ref() == Some(&status);
+    write(cx, &cx.environments, wire, same, |wire| wire.status = Some(status)).await.map(|_| ())
+}
+
+/// Says on a Release what it is.
+pub async fn release<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<Release>,
+    status: slipway_crd::ReleaseStatus,
+) -> Result<(), PublishError> {
+    let same = wire.status.as_ref() == Some(&status);
+    write(cx, &cx.releases, wire, same, |wire| wire.status = Some(status)).await.map(|_| ())
+}
+
+/// Writes the status of a Deployment, and archives its new events with its row.
+pub async fn deployment<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireDeployment>,
+    deployment: &Deployment,
+    status: &Status,
+    wait: Option<&Wait>,
+) -> Result<Arc<WireDeployment>, PublishError> {
+    let before = wire.status.as_ref();
+    let rendered = render::deployment(status, wait, wire.metadata.generation, before, clock::now());
+    let wire = write(cx, &cx.deployments, wire, before == Some(&rendered), |wire| wire.status = Some(rendered)).await?;
+    mirror_deployment(cx, &wire, deployment, status).await?;
+    Ok(wire)
+}
+
+/// Archives whatever the journal of a Deployment has that the archive lacks.
+pub async fn mirror_deployment<R: Resources>(
+    cx: &Context<R>,
+    wire: &WireDeployment,
+    deployment: &Deployment,
+    status: &Status,
+) -> Result<(), LedgerError> {
+    let what = format!("deployment {}", Key::of(wire));
+    let fresh = unarchived(cx, wire, &what, &status.audit).await?;
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let release = release_digest(cx, deployment, status).await?;
+    let record = Record {
+        row: Some(slipway_store::Row::Deployment(row::deployment(wire, deployment, status, release))),
+        preview: row::preview(deployment, status, &fresh),
+        attempt: row::attempt(deployment, status),
+        events: fresh.clone(),
+    };
+    cx.ledger.record(&deployment.id.uid, &what, status.audit.seq, record).await?;
+    cx.metrics.archived(fresh.len());
+    cx.notices.announce(wire, &fresh, status.diagnostics.as_ref().map(|diagnostics| diagnostics.message.as_str()));
+    Ok(())
+}
+
+/// The digest of the Release, which the journal may have dropped but the archive has not.
+async fn release_digest<R: Resources>(
+    cx: &Context<R>,
+    deployment: &Deployment,
+    status: &Status,
+) -> Result<Digest, LedgerError> {
+    if let Some(digest) = row::recorded_release(status) {
+        return Ok(digest);
+    }
+    let row = cx.ledger.archive().deployment(&deployment.id.uid).await?;
+    Ok(row.map_or_else(|| Digest::of(b""), |row| row.release_digest))
+}
+
+/// Writes the status of an Environment, and archives its new events with its row.
+pub async fn environment<R: Resources>(
+    cx: &Context<R>,
+    wire: &Arc<WireEnvironment>,
+    status: &EnvironmentStatus,
+) -> Result<Arc<WireEnvironment>, PublishError> {
+    let before = wire.status.as_ref();
+    let rendered = render::environment(status, wire.metadata.generation, before, clock::now());
+    let wire = write(cx, &cx.environments, wire, before == Some(&rendered), |wire| wire.status = Some(rendered)).await?;
+    mirror_environment(cx, &wire, status).await?;
+    Ok(wire)
+}
+
+/// Archives whatever the journal of an Environment has that the archive lacks.
+pub async fn mirror_environment<R: Resources>(
+    cx: &Context<R>,
+    wire: &WireEnvironment,
+    status: &EnvironmentStatus,
+) -> Result<(), LedgerError> {
+    let what = format!("environment {}", Key::of(wire));
+    let fresh = unarchived(cx, wire, &what, &status.audit).await?;
+    // A claim that ended is archived without an event: an older copy of the Environment shows by its row.
+    if fresh.is_empty() && status.claim.is_some() {
+        return Ok(());
+    }
+    let Some(uid) = wire.uid().and_then(|uid| uid.parse().ok()) else { return Ok(()) };
+    let record = Record {
+        row: Some(slipway_store::Row::Environment(row::environment(wire, status, &uid))),
+        events: fresh.clone(),
+        ..Record::default()
+    };
+    cx.ledger.record(&uid, &what, status.audit.seq, record).await?;
+    cx.metrics.archived(fresh.len());
+    cx.notices.announce(wire, &fresh, None);
+    Ok(())
+}
+
+async fn unarchived<R: Resources, K: Audited>(
+    cx: &Context<R>,
+    wire: &K,
+    what: &str,
+    audit: &Audit,
+) -> Result<Vec<Event>, LedgerError> {
+    let Some(uid) = wire.uid().and_then(|uid| uid.parse().ok()) else { return Ok(Vec::new()) };
+    match cx.ledger.sight(&uid, what, audit).await? {
+        crate::ledger::Sight::Archived(seq) => {
+            Ok(audit.journal.iter().filter(|event| event.seq > seq).cloned().collect())
+        }
+        crate::ledger::Sight::Adopted(_) => Ok(Vec::new()),
+        crate::ledger::Sight::Diverged(divergence) => Err(LedgerError::Diverged(divergence.message())),
+    }
+}
+
+/// One PUT over the version that was decided from, unless it would change nothing.
+async fn write<R: Resources, K: Audited>(
+    cx: &Context<R>,
+    cache: &Cache<K>,
+    wire: &Arc<K>,
+    unchanged: bool,
+    change: impl FnOnce(&mut K),
+) -> Result<Arc<K>, PublishError> {
+    if unchanged {
+        return Ok(wire.clone());
+    }
+    let mut next = (**wire).clone();
+    change(&mut next);
+    match cx.resources.replace_status(&next).await {
+        Ok(written) => Ok(cache.remember(written)),
+        Err(error @ ResourceError::Ambiguous { .. }) => resolve(cx, cache, wire, &next, error).await,
+        Err(error @ (ResourceError::Conflict { .. } | ResourceError::Gone { .. })) => {
+            refresh(cx, cache, &Key::of(&**wire)).await?;
+            Err(PublishError::Stale(error.to_string()))
+        }
+        Err(error) => Err(PublishError::Resource(error)),
+    }
+}
+
+/// Reads what became of a write that nobody answered.
+async fn resolve<R: Resources, K: Audited>(
+    cx: &Context<R>,
+    cache: &Cache<K>,
+    before: &K,
+    meant: &K,
+    error: ResourceError,
+) -> Result<Arc<K>, PublishError> {
+    let Some(now) = refresh(cx, cache, &Key::of(before)).await? else {
+        return Err(PublishError::Stale(error.to_string()));
+    };
+    let same = now.uid() == before.uid() && now.audit() == meant.audit();
+    if same && now.resource_version() != before.resource_version() {
+        return Ok(now);
+    }
+    Err(PublishError::Stale(error.to_string()))
+}
+
+/// Reads an object as it is now into its cache.
+pub async fn refresh<R: Resources, K: Custom>(
+    cx: &Context<R>,
+    cache: &Cache<K>,
+    key: &Key,
+) -> Result<Option<Arc<K>>, PublishError> {
+    let object = cx.resources.get::<K>(key).await.map_err(PublishError::Resource)?;
+    Ok(object.map(|object| cache.remember(object)))
+}

@@ -1,0 +1,48 @@
+//! The reconciler of Releases: what one is called by its content, and that none goes while a rollback may need it.
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+use slipway_crd::{IN_USE_FINALIZER, Release, parse, render};
+
+use crate::clock;
+use crate::act;
+use crate::context::Context;
+use crate::key::Key;
+use crate::publish::{self, PublishError};
+use crate::resources::Resources;
+
+/// Says what a Release is, and lets it go when nothing needs it.
+pub async fn reconcile<R: Resources>(object: Arc<Release>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
+    let key = Key::of(&*object);
+    let _timer = cx.metrics.reconcile("release");
+    let Some(release) = cx.releases.get(&key) else { return Ok(Action::await_change()) };
+    if release.metadata.deletion_timestamp.is_some() {
+        if used_by(&cx, &key).is_none() {
+            act::remove_finalizer(&cx, &*release, IN_USE_FINALIZER).await?;
+        }
+        return Ok(Action::await_change());
+    }
+    let status = render::release(&parse::release_digest(&release), &release, clock::now());
+    publish::release(&cx, &release, status).await?;
+    Ok(Action::await_change())
+}
+
+/// The Environment that has it as current or previous release.
+fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
+    let uses = |environment: &slipway_crd::Environment| {
+        environment.status.as_ref().is_some_and(|status| {
+            status.services.iter().any(|service| {
+                let named = |release: &slipway_crd::running::RunningRelease| release.name == key.name;
+                service.current_release.as_ref().is_some_and(named)
+                    || service.previous_release.as_ref().is_some_and(named)
+            })
+        })
+    };
+    let environments = cx.environments.all();
+    let mut here = environments
+        .iter()
+        .filter_map(|environment| cx.environments.get(&Key::of(&**environment)))
+        .filter(|environment| environment.metadata.namespace.as_deref() == Some(&key.namespace));
+    here.find(|environment| uses(environment)).map(|environment| Key::of(&*environment))
+}

@@ -1,0 +1,122 @@
+//! The archive's current rows, from the objects as they were written.
+
+use jiff::Timestamp;
+use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment};
+use slipway_domain::deployment::{Deployment, Operation, Status};
+use slipway_domain::digest::Digest;
+use slipway_domain::environment::EnvironmentStatus;
+use slipway_domain::event::{Action, Event};
+use slipway_domain::name::Uid;
+use slipway_domain::phase::Phase;
+use slipway_store::{AttemptRow, DeploymentRow, EnvironmentRow, PreviewRow};
+
+/// The row of a Deployment; `release_digest` is that of its Release.
+pub fn deployment(
+    wire: &WireDeployment,
+    deployment: &Deployment,
+    status: &Status,
+    release_digest: Digest,
+) -> DeploymentRow {
+    let request = &deployment.request;
+    DeploymentRow {
+        uid: deployment.id.uid.clone(),
+        namespace: deployment.id.namespace.clone(),
+        name: deployment.id.name.clone(),
+        service: request.service.to_string(),
+        environment: request.environment.to_string(),
+        release: match &request.operation {
+            Operation::DeployVersion { version } => version.clone(),
+            operation => operation.release().map(ToString::to_string).unwrap_or_default(),
+        },
+        operation: request.operation.as_str().to_owned(),
+        requester: request.requester.to_string(),
+        submitted_by: request.submitted_by.to_string(),
+        phase: status.phase,
+        request_digest: request.digest.clone(),
+        release_digest,
+        variables: json(&request.variables),
+        resource_version: wire.metadata.resource_version.clone(),
+        status: json(&wire.status),
+        seq: status.audit.seq,
+        created_at: deployment.created_at,
+        updated_at: status.audit.last().map_or(deployment.created_at, |event| event.occurred_at),
+        finished_at: status.finished_at,
+    }
+}
+
+/// The digest that the newest preview recorded, while the journal still has it: what was shown is what was released.
+pub fn recorded_release(status: &Status) -> Option<Digest> {
+    let previewed = status.audit.journal.iter().rev().find(|event| event.action == Action::ReleasePreviewed)?;
+    previewed.detail.get("releaseDigest").and_then(|digest| digest.parse().ok())
+}
+
+/// The row of an Environment.
+pub fn environment(wire: &WireEnvironment, status: &EnvironmentStatus, uid: &Uid) -> EnvironmentRow {
+    EnvironmentRow {
+        uid: uid.clone(),
+        namespace: wire.metadata.namespace.clone().unwrap_or_default(),
+        name: wire.metadata.name.clone().unwrap_or_default(),
+        project: wire.spec.project.clone(),
+        team: wire.spec.team.clone(),
+        tier: wire.spec.tier.to_string(),
+        runtime: match &wire.spec.runtime {
+            slipway_crd::target::Runtime::K8s(_) => "k8s",
+            slipway_crd::target::Runtime::Ssh(_) => "ssh",
+            slipway_crd::target::Runtime::Manual(_) => "manual",
+        }
+        .to_owned(),
+        phase: status.phase.to_string(),
+        operations: status.operations,
+        spec: json(&wire.spec),
+        status: json(&wire.status),
+        seq: status.audit.seq,
+        updated_at: status.audit.last().map_or(Timestamp::UNIX_EPOCH, |event| event.occurred_at),
+    }
+}
+
+/// The preview that was just made, with its whole difference.
+pub fn preview(deployment: &Deployment, status: &Status, fresh: &[Event]) -> Option<PreviewRow> {
+    let made = fresh.iter().any(|event| event.action == Action::ReleasePreviewed);
+    let preview = status.preview.as_ref().filter(|_| made)?;
+    Some(PreviewRow {
+        deployment: deployment.id.uid.clone(),
+        preview_ref: preview.reference.to_string(),
+        digest: preview.reference.digest.clone(),
+        body: json(&preview.forecast),
+        created_at: preview.at,
+    })
+}
+
+/// The attempt that the status names, as it stands.
+pub fn attempt(deployment: &Deployment, status: &Status) -> Option<AttemptRow> {
+    let attempt = status.attempt.as_ref()?;
+    let (state, outcome) = match status.phase {
+        Phase::Succeeded | Phase::RolledBack => ("succeeded", None),
+        Phase::Failed if status.finished_at.is_some() => {
+            ("failed", status.diagnostics.as_ref().map(|diagnostics| diagnostics.code.to_string()))
+        }
+        Phase::Pending
+        | Phase::Previewed
+        | Phase::PendingApproval
+        | Phase::Approved
+        | Phase::Applying
+        | Phase::Failed
+        | Phase::Rejected
+        | Phase::Aborted => ("running", None),
+    };
+    Some(AttemptRow {
+        deployment: deployment.id.uid.clone(),
+        id: attempt.id.clone(),
+        kind: attempt.kind.to_string(),
+        number: attempt.number,
+        state: state.to_owned(),
+        started_at: attempt.started_at,
+        finished_at: status.finished_at.filter(|_| state != "running"),
+        outcome,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // Everything here is a struct of texts, numbers and maps with text keys, which cannot fail to serialise.
+    serde_json::to_string(value).unwrap_or_default()
+}

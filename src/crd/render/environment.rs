@@ -1,0 +1,67 @@
+//! The status of an Environment.
+
+use jiff::Timestamp;
+use slipway_domain::environment::{EnvironmentPhase, EnvironmentStatus, Readiness};
+
+use super::conditions::{Conditions, State};
+use super::{audit, clip, running};
+use crate::environment_status as wire;
+
+/// Renders the status of an Environment; `before` is the one that stands, whose times of conditions are kept.
+pub fn environment(
+    status: &EnvironmentStatus,
+    generation: Option<i64>,
+    before: Option<&wire::EnvironmentStatus>,
+    now: Timestamp,
+) -> wire::EnvironmentStatus {
+    let stood = before.map_or(&[][..], |before| &before.conditions);
+    let (state, reason, message) = summary(status);
+    wire::EnvironmentStatus {
+        phase: status.phase,
+        readiness: status.readiness,
+        readiness_message: clip(&status.readiness_message),
+        observed_generation: generation,
+        conditions: Conditions::new(stood, generation, now).summary(state, reason, &message).list(),
+        claim: status.claim.as_ref().map(|claim| wire::Claim {
+            deployment_uid: claim.deployment.to_string(),
+            attempt: claim.attempt.clone(),
+            epoch: claim.epoch,
+        }),
+        operations: status.operations,
+        services: status
+            .services
+            .iter()
+            .map(|service| wire::Service {
+                service: service.name.to_string(),
+                current_release: service.current.as_ref().map(running),
+                previous_release: service.previous.as_ref().map(running),
+                inventory: service.inventory.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        failed: status.failed.as_ref().map(|failed| wire::Failed { deployment_uid: failed.to_string() }),
+        policy_digest: status.policy_digest.as_ref().map(ToString::to_string),
+        audit: audit(&status.audit),
+    }
+}
+
+fn summary(status: &EnvironmentStatus) -> (State, &'static str, String) {
+    let why = status.readiness_message.clone();
+    match (status.phase, status.readiness) {
+        (EnvironmentPhase::Failed, _) => {
+            let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
+            let message = format!("the operation{which} failed: roll it back, or reset the environment with spec.reset");
+            (State::Failed, "OperationFailed", message)
+        }
+        (EnvironmentPhase::Bootstrapping, _) => (State::InProgress, "Bootstrapping", why),
+        (EnvironmentPhase::Cloning, _) => (State::InProgress, "Cloning", why),
+        (EnvironmentPhase::Deploying, _) => (State::InProgress, "Deploying", why),
+        (EnvironmentPhase::Restoring, _) => (State::InProgress, "Restoring", why),
+        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::NotReady) => (State::Failed, "NotReady", why),
+        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::BootstrapPending) => {
+            (State::InProgress, "BootstrapPending", why)
+        }
+        (EnvironmentPhase::Pending, Readiness::Unknown | Readiness::Ready)
+        | (EnvironmentPhase::Active, Readiness::Unknown) => (State::InProgress, "Pending", why),
+        (EnvironmentPhase::Active, Readiness::Ready) => (State::Current, "Active", why),
+    }
+}

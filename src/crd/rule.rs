@@ -1,0 +1,88 @@
+//! The rules by which a stored object may change: fields that never do, and entries that are only ever added.
+//!
+//! They stand on the `spec` and not on the field, because a rule of a field is not asked when the field is removed.
+
+use kube::core::Rule;
+
+/// A required field that keeps its first value.
+pub(crate) fn fixed(kind: &str, field: &str) -> Rule {
+    Rule::new(format!("self.{field} == oldSelf.{field}")).message(stays(kind, field).as_str()).field_path(path(field))
+}
+
+/// An optional field that keeps its first value, or stays absent.
+pub(crate) fn fixed_option(kind: &str, field: &str) -> Rule {
+    Rule::new(format!(
+        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    ))
+    .message(stays(kind, field).as_str())
+    .field_path(path(field))
+}
+
+/// An optional field that is filled in at creation and keeps its value from then on.
+pub(crate) fn stamped(kind: &str, field: &str) -> Rule {
+    Rule::new(kept(field)).message(stays(kind, field).as_str()).field_path(path(field))
+}
+
+/// An intent that is recorded once. `field` may be a path, as `manual.start`.
+pub(crate) fn once(field: &str) -> Rule {
+    Rule::new(kept(field))
+        .message(format!("{field} is recorded once: it cannot be changed or removed").as_str())
+        .field_path(path(field))
+}
+
+/// A list of intents from which no entry is removed; `keys` tell entries apart.
+pub(crate) fn add_only(field: &str, keys: &[&str]) -> Rule {
+    let same: Vec<String> = keys.iter().map(|key| format!("now.{key} == then.{key}")).collect();
+    let same = same.join(" && ");
+    Rule::new(format!(
+        "!has(oldSelf.{field}) || (has(self.{field}) && oldSelf.{field}.all(then, self.{field}.exists(now, {same})))"
+    ))
+    .message(format!("{field} are history: entries are added, never removed").as_str())
+    .field_path(path(field))
+}
+
+/// An entry of such a list.
+pub(crate) fn entry_stays() -> Rule {
+    Rule::new("self == oldSelf").message("is history: entries are added, never changed")
+}
+
+/// A status that is there stays there. For the root of a resource.
+pub(crate) fn status_stays() -> Rule {
+    Rule::new("!has(oldSelf.status) || has(self.status)").message("status cannot be removed")
+}
+
+/// The name of what others refer to by a label. For the root of a resource.
+pub(crate) fn label_name() -> Rule {
+    Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
+        .message("metadata.name must be at most 63 lower-case letters, digits or '-'")
+}
+
+fn kept(field: &str) -> String {
+    let mut parents: Vec<&str> = field.match_indices('.').map(|(at, _)| &field[..at]).collect();
+    parents.push(field);
+    let absent: Vec<String> = parents.iter().map(|part| format!("!has(oldSelf.{part})")).collect();
+    let present: Vec<String> = parents.iter().map(|part| format!("has(self.{part})")).collect();
+    format!("{} || ({} && self.{field} == oldSelf.{field})", absent.join(" || "), present.join(" && "))
+}
+
+fn stays(kind: &str, field: &str) -> String {
+    format!("{field} cannot be changed: create a new {kind}")
+}
+
+fn path(field: &str) -> String {
+    format!(".{field}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_intent_is_looked_up_step_by_step() {
+        assert_eq!(
+            once("manual.start").rule,
+            "!has(oldSelf.manual) || !has(oldSelf.manual.start) || (has(self.manual) && has(self.manual.start) \
+             && self.manual.start == oldSelf.manual.start)"
+        );
+    }
+}

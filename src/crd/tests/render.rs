@@ -1,0 +1,222 @@
+//! What is rendered reads back as it was, and renders again to the same bytes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rstest::rstest;
+use serde_json::json;
+use slipway_crd::{Deployment, Environment, parse, render};
+use slipway_domain::attempt::{Attempt, AttemptType};
+use slipway_domain::audit::Audit;
+use slipway_domain::code::Code;
+use slipway_domain::deployment::{Diagnostics, Glass, Status, Ticket};
+use slipway_domain::digest::Digest;
+use slipway_domain::environment::{
+    Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, RunningRelease, Service,
+};
+use slipway_domain::phase::{Phase, Step};
+use slipway_domain::preview::{Preview, PreviewRef};
+use slipway_domain::review::{Counted, Reviews, Verdict};
+use slipway_domain::rollback::{Origin, Rollback, RollbackState};
+use slipway_domain::runtime::{Changes, Check, Forecast, Risk};
+use slipway_domain::wait::Wait;
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05.678901Z".parse().unwrap()
+}
+
+fn running() -> RunningRelease {
+    RunningRelease {
+        name: "web-v0".parse().unwrap(),
+        digest: Digest::of(b"v0"),
+        deployment: "u-0".parse().unwrap(),
+        health: Health::Healthy,
+        since: now(),
+        variables: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+    }
+}
+
+fn full() -> Status {
+    let reference = PreviewRef { number: 2, digest: Digest::of(b"plan") };
+    let subject = reference.to_string();
+    Status {
+        phase: Phase::Applying,
+        step: Some(Step::Verifying),
+        preview: Some(Preview {
+            reference,
+            forecast: Forecast {
+                changes: Changes {
+                    added: (0..80).map(|n| format!("v1/ConfigMap/c{n}").parse().unwrap()).collect(),
+                    changed: vec!["apps/v1/Deployment/web".parse().unwrap()],
+                    removed: vec![],
+                    unchanged: vec!["v1/Service/web".parse().unwrap()],
+                },
+                risk: Risk::Medium,
+                checks: vec![Check { name: "scope".into(), message: "all in shop-prod".into() }],
+                diff: "- a\n+ b".into(),
+            },
+            at: now(),
+            awaits_person: true,
+        }),
+        ticket: Some(Ticket {
+            id: "u-1-2".into(),
+            required: 2,
+            opened_at: now(),
+            expires_at: Some(now()),
+            due_at: None,
+        }),
+        reviews: Reviews {
+            counted: vec![Counted {
+                reviewer: "bob".parse().unwrap(),
+                verdict: Verdict::Approve,
+                subject,
+                at: now(),
+            }],
+            voided: vec!["carol@1-x".into()],
+        },
+        approved_at: Some(now()),
+        attempt: Some(Attempt {
+            not_before: Some(now()),
+            ..Attempt::new(&"u-1".parse().unwrap(), AttemptType::EnvDeploy, 2, now())
+        }),
+        rollback: Some(Rollback {
+            state: RollbackState::Failed,
+            diagnostics: Some(Diagnostics { code: Code::OperationTimeout, message: "too slow".into(), detail: None }),
+            ..Rollback::new("first", Origin::Manual { actor: "dave".parse().unwrap() }, running(), now())
+        }),
+        handled_rollbacks: vec!["first".into()],
+        diagnostics: Some(Diagnostics { code: Code::HealthCheckFailed, message: "503".into(), detail: Some("log".into()) }),
+        started_at: Some(now()),
+        finished_at: Some(now()),
+        adopted_from: Some("u-old".parse().unwrap()),
+        break_glass: Some(Glass::Unreviewed),
+        freeze_overridden: true,
+        audit: Audit { seq: 7, epoch: 3, audited_seq: 6, journal: vec![] },
+    }
+}
+
+fn stored(status: &slipway_crd::DeploymentStatus) -> Deployment {
+    serde_json::from_value(json!({
+        "apiVersion": "slipway.dev/v1alpha1", "kind": "Deployment",
+        "metadata": {
+            "namespace": "shop", "name": "web-v1", "uid": "u-1", "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
+        "spec": {
+            "service": "web", "environmentRef": {"name": "dev"}, "operation": {"deploy": {"version": "1"}},
+            "requester": "alice", "submittedBy": "alice", "workReferences": ["#1"], "rollbackPlan": "none",
+        },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_status_reads_back_but_for_what_only_the_archive_keeps() {
+    let shown = render::deployment(&full(), None, Some(3), None, now());
+    let read = parse::deployment(&stored(&shown)).unwrap().status;
+    let mut expected = full();
+    if let Some(preview) = &mut expected.preview {
+        preview.forecast.diff = String::new();
+        preview.forecast.changes.unchanged = vec![];
+        preview.forecast.changes.added.truncate(slipway_crd::OBJECTS_SHOWN_MAX);
+    }
+    assert_eq!(read, expected);
+    assert_eq!(shown.preview.as_ref().unwrap().changes.counts.added, 80);
+}
+
+#[test]
+fn rendering_what_was_read_changes_nothing() {
+    let shown = stored(&render::deployment(&full(), None, Some(3), None, now())).status.unwrap();
+    let read = parse::deployment(&stored(&shown)).unwrap().status;
+    let later = now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(render::deployment(&read, None, Some(3), Some(&shown), later), shown);
+}
+
+#[test]
+fn what_a_failing_part_says_is_cut_to_what_a_status_can_hold() {
+    let mut status = full();
+    status.diagnostics = Some(Diagnostics { code: Code::ApplyRejected, message: "ä".repeat(9000), detail: None });
+    let shown = render::deployment(&status, None, None, None, now());
+    assert_eq!(shown.diagnostics.unwrap().message.chars().count(), 4096);
+}
+
+#[rstest]
+#[case(Phase::Pending, Some(Wait::Release { name: "web-v1".into() }), "False False True ReleaseNotFound")]
+#[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") } }), "False True False ConfirmationRequired")]
+#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, until: None }), "False True False ReviewRequired")]
+#[case(Phase::Applying, None, "False True False Progressing")]
+#[case(Phase::Succeeded, None, "True False False Succeeded")]
+#[case(Phase::Failed, None, "False False True Failed")]
+#[case(Phase::RolledBack, None, "False False True RolledBack")]
+#[case(Phase::Rejected, None, "False False True Rejected")]
+#[case(Phase::Aborted, None, "False False True Aborted")]
+fn kstatus_sees_what_the_phase_says(#[case] phase: Phase, #[case] wait: Option<Wait>, #[case] expected: &str) {
+    let status = Status { phase, ..Status::default() };
+    let shown = render::deployment(&status, wait.as_ref(), None, None, now());
+    let is = |kind: &str| shown.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
+    let told = format!(
+        "{} {} {} {}",
+        is("Ready").status,
+        is("Reconciling").status,
+        is("Stalled").status,
+        is("Ready").reason
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_failure_that_is_being_rolled_back_is_still_being_worked_on() {
+    let rollback = Rollback::new("automatic", Origin::Automatic, running(), now());
+    let status = Status { phase: Phase::Failed, rollback: Some(rollback), ..Status::default() };
+    let shown = render::deployment(&status, None, None, None, now());
+    let told: Vec<String> =
+        shown.conditions.iter().take(3).map(|told| format!("{}={}", told.type_, told.status)).collect();
+    assert_eq!(told, ["Ready=False", "Reconciling=True", "Stalled=False"]);
+}
+
+#[test]
+fn an_environment_reads_back_and_renders_to_the_same() {
+    let status = EnvironmentStatus {
+        phase: EnvironmentPhase::Deploying,
+        readiness: Readiness::Ready,
+        readiness_message: "fine".into(),
+        claim: Some(Claim { deployment: "u-1".parse().unwrap(), attempt: "u-1-a1".into(), epoch: 3 }),
+        operations: 5,
+        services: vec![Service {
+            name: "web".parse().unwrap(),
+            current: Some(running()),
+            previous: None,
+            inventory: vec!["v1/ConfigMap/a".parse().unwrap()],
+        }],
+        failed: Some("u-8".parse().unwrap()),
+        policy_digest: Some(Digest::of(b"policy")),
+        audit: Audit { seq: 2, epoch: 3, audited_seq: 2, journal: vec![] },
+    };
+    let shown = render::environment(&status, Some(1), None, now());
+    let wire: Environment = serde_json::from_value(json!({
+        "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
+        "metadata": {"namespace": "shop", "name": "dev", "uid": "u-2"},
+        "spec": {"project": "shop", "team": "web", "tier": "development", "runtime": {"manual": {}}},
+        "status": shown,
+    }))
+    .unwrap();
+    let read = parse::environment(&wire).unwrap().status;
+    assert_eq!(read, status);
+    let later = now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(render::environment(&read, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+}
+
+#[test]
+fn an_object_that_is_not_right_says_so_and_keeps_its_history() {
+    let mut wire = stored(&render::deployment(&full(), None, Some(3), None, now()));
+    wire.spec.service = "Web".into();
+    let errors = parse::deployment(&wire).unwrap_err();
+    let shown = render::refused(&wire, &errors, now());
+    assert_eq!(shown.audit.seq, 7);
+    assert!(shown.diagnostics.unwrap().message.starts_with("spec.service: must be 1 to 63"));
+    wire.status = Some(render::refused(&wire, &errors, now()));
+    let later = now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(Some(render::refused(&wire, &errors, later)), wire.status, "saying it again writes nothing");
+}

@@ -1,0 +1,137 @@
+//! A Secret's values leave this crate in two ways only: to the API server, or sealed.
+
+use k8s_openapi::ByteString;
+use serde_json::{Map, Value};
+use slipway_domain::digest::SecretKey;
+
+use crate::render::join;
+
+/// The object is a core Secret, whatever its version is called.
+pub(crate) fn is_secret(object: &Value) -> bool {
+    object["kind"] == "Secret" && object["apiVersion"].as_str().is_some_and(|version| !version.contains('/'))
+}
+
+/// The object with every secret value replaced by its keyed hash. Other objects are returned as they are.
+///
+/// Sealed are `data` (by its decoded bytes, so that it does not matter how they were written), `stringData`, and every
+/// annotation that is not Slipway's: other tools keep copies of the whole object there.
+pub(crate) fn sealed(object: &Value, key: &SecretKey) -> Value {
+    let mut out = object.clone();
+    if !is_secret(object) {
+        return out;
+    }
+    let seal_all = |fields: Option<&mut Value>, keep: fn(&str) -> bool| {
+        if let Some(Value::Object(map)) = fields {
+            for (_, value) in map.iter_mut().filter(|(name, _)| !keep(name)) {
+                *value = Value::String(key.seal(&bytes(value)));
+            }
+        }
+    };
+    seal_all(out.get_mut("data"), |_| false);
+    seal_all(out.get_mut("stringData"), |_| false);
+    seal_all(out.pointer_mut("/metadata/annotations"), |name| name.starts_with("slipway.dev/"));
+    out
+}
+
+/// Moves `stringData` into `data`, as the API server would: with it, server-side apply would never prune a key.
+///
+/// # Errors
+/// The field that is not what a Secret's field must be, and why; never its value.
+pub(crate) fn unify(secret: &mut Map<String, Value>) -> Result<(), (String, &'static str)> {
+    for (name, value) in entries(secret, "data")? {
+        if value.as_str().is_none_or(|text| decode(text).is_none()) {
+            return Err((join("data", &name), "must be base64"));
+        }
+    }
+    if !secret.contains_key("stringData") {
+        return Ok(());
+    }
+    let mut data = secret.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (name, value) in entries(secret, "stringData")? {
+        let Value::String(text) = value else {
+            return Err((join("stringData", &name), "must be a string; quote numbers and booleans"));
+        };
+        data.insert(name, serde_json::to_value(ByteString(text.into_bytes())).unwrap_or_default());
+    }
+    secret.remove("stringData");
+    secret.insert("data".to_owned(), Value::Object(data));
+    Ok(())
+}
+
+/// Every secret text of at least four bytes in the object, plain and as base64: what must not appear in a message.
+pub(crate) fn secrets(object: &Value) -> Vec<String> {
+    if !is_secret(object) {
+        return Vec::new();
+    }
+    let values = object["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+    let mut found: Vec<String> = values
+        .flat_map(|text| [Some(text.to_owned()), decode(text).and_then(|raw| String::from_utf8(raw).ok())])
+        .flatten()
+        .filter(|text| text.len() >= 4)
+        .collect();
+    found.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    found
+}
+
+/// `message` without the secret values of `object`.
+pub(crate) fn scrub(message: &str, object: &Value) -> String {
+    secrets(object).iter().fold(message.to_owned(), |text, secret| text.replace(secret.as_str(), "(sealed)"))
+}
+
+fn entries(secret: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, (String, &'static str)> {
+    match secret.get(field) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map.clone()),
+        Some(_) => Err((field.to_owned(), "must be a map of strings")),
+    }
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    match value.as_str() {
+        Some(text) => decode(text).unwrap_or_else(|| text.as_bytes().to_vec()),
+        None => value.to_string().into_bytes(),
+    }
+}
+
+fn decode(base64: &str) -> Option<Vec<u8>> {
+    serde_json::from_value::<ByteString>(Value::String(base64.to_owned())).ok().map(|bytes| bytes.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_reads_the_same_as_text_and_as_base64() {
+        let mut plain = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "hunter22"}});
+        let coded = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMjI="}});
+        unify(plain.as_object_mut().unwrap()).unwrap();
+        assert_eq!(plain, coded);
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_left_when_it_is_sealed() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"annotations": {"other.tool/copy": "hunter22", "slipway.dev/owner": "a/b/c"}},
+            "data": {"a": "aHVudGVyMjI="}, "stringData": {"b": "hunter22"},
+        });
+        let text = sealed(&secret, &SecretKey::new([1; 32])).to_string();
+        assert!(!text.contains("hunter22") && !text.contains("aHVudGVyMjI="), "{text}");
+        assert!(text.contains("a/b/c"), "{text}");
+    }
+
+    #[test]
+    fn a_message_of_the_server_is_scrubbed() {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMjI="}});
+        assert_eq!(scrub("bad \"hunter22\" (aHVudGVyMjI=)", &secret), "bad \"(sealed)\" ((sealed))");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_but_not_told() {
+        let mut secret = json!({"kind": "Secret", "stringData": {"pin": 1234}});
+        let (field, _) = unify(secret.as_object_mut().unwrap()).unwrap_err();
+        assert_eq!(field, "stringData.pin");
+    }
+}
