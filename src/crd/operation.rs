@@ -12,7 +12,7 @@ use crate::text;
 pub enum Operation {
     /// Put a Release in place.
     Deploy(Deploy),
-    /// Update a WordPress site in place.
+    /// Update a `WordPress` site in place.
     Update(Update),
     /// Bring what another Environment runs to this one.
     Promote(Promote),

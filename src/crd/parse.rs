@@ -56,8 +56,9 @@ impl Reader {
         text.parse().map_err(|error: NameError| self.wrong(field, error.problem)).ok()
     }
 
-    fn option<T: FromStr<Err = NameError>>(&mut self, field: &str, text: Option<&String>) -> Option<Option<T>> {
-        text.map_or(Some(None), |text| self.name(field, text).map(Some))
+    /// A name that may be left out. What is wrong with it is kept, so that nothing is made of its absence.
+    fn option<T: FromStr<Err = NameError>>(&mut self, field: &str, text: Option<&String>) -> Option<T> {
+        text.and_then(|text| self.name(field, text))
     }
 
     /// A word of one of the domain's vocabularies.
@@ -98,7 +99,8 @@ impl Reader {
         value
     }
 
-    fn running(&mut self, field: &str, wire: &running::RunningRelease) -> Option<RunningRelease> {
+    fn running(&mut self, field: &str, wire: Option<&running::RunningRelease>) -> Option<RunningRelease> {
+        let wire = wire?;
         let name = self.name(&format!("{field}.name"), &wire.name);
         let digest = self.name(&format!("{field}.digest"), &wire.digest);
         let deployment = self.name(&format!("{field}.deploymentUid"), &wire.deployment_uid);
@@ -112,15 +114,7 @@ impl Reader {
         })
     }
 
-    fn running_option(
-        &mut self,
-        field: &str,
-        wire: Option<&running::RunningRelease>,
-    ) -> Option<Option<RunningRelease>> {
-        wire.map_or(Some(None), |wire| self.running(field, wire).map(Some))
-    }
-
-    /// `value`, unless something was wrong.
+    /// `value`, unless anything was wrong, be it with what may be left out.
     fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),

@@ -143,7 +143,7 @@ pub struct Host {
 pub enum Profile {
     /// A Compose project.
     Compose,
-    /// A WordPress site.
+    /// A `WordPress` site.
     Wordpress,
 }
 

@@ -28,14 +28,16 @@ fn name(part: Option<&String>) -> &str {
 }
 
 /// Reads one object that may be of any shape.
-pub fn read<K>(object: DynamicObject) -> Result<K, Unreadable>
+pub fn read<K>(object: DynamicObject) -> Result<K, Box<Unreadable>>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let metadata = object.metadata.clone();
     serde_json::to_value(object)
         .and_then(serde_json::from_value)
-        .map_err(|error| Unreadable { kind: K::kind(&()).into_owned(), metadata, reason: error.to_string() })
+        .map_err(|error| {
+            Box::new(Unreadable { kind: K::kind(&()).into_owned(), metadata, reason: error.to_string() })
+        })
 }
 
 /// An object as a watch delivers it: read, or told apart as unreadable. A watch of these never fails on one object.

@@ -62,9 +62,17 @@ fn node(value: &Value, indent: usize, out: &mut String) {
         }
         Value::Array(items) => {
             for item in items {
+                let mut inner = String::new();
+                if item.as_object().is_some_and(|map| !map.is_empty()) {
+                    inner.push(' ');
+                    node(item, indent + 2, &mut inner);
+                    inner.replace_range(1..=indent + 2, "");
+                } else {
+                    field(item, indent, &mut inner);
+                }
                 pad(indent, out);
                 out.push('-');
-                field(item, indent, out);
+                out.push_str(&inner);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -111,8 +119,9 @@ fn line(value: &Value) -> String {
 
 /// Text as it is where it reads as text, quoted where it would read as something else.
 fn scalar(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@+=, ".contains(&b))
+    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_')
+        && text.parse::<f64>().is_err()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@+=,% ".contains(&b))
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
         && !matches!(text, "true" | "false" | "null" | "yes" | "no" | "on" | "off");
@@ -155,6 +164,24 @@ mod tests {
              server a;
            "on": "true"
          kind: ConfigMap
+        "#);
+    }
+
+    #[test]
+    fn lists_read_as_people_write_them() {
+        let ports =
+            json!({"ports": [{"name": "web", "port": 80}, {"list": [["a"], [], {}]}], "cpu": "1", "size": "1Gi"});
+        insta::assert_snapshot!(yaml(&ports), @r#"
+        cpu: "1"
+        ports:
+          - name: web
+            port: 80
+          - list:
+              -
+                - a
+              - []
+              - {}
+        size: 1Gi
         "#);
     }
 

@@ -9,6 +9,9 @@ use slipway_domain::runtime::Failure;
 
 use crate::target::Target;
 
+/// How server-side apply begins what it says of an object that does not fit its kind.
+const MISFIT: &str = "failed to create typed patch object";
+
 /// Why a call to the API server did not give what was asked for.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -33,10 +36,15 @@ impl CallError {
         matches!(self, Self::Refused(status) if status.code == 429)
     }
 
+    /// The object does not fit its kind. Server-side apply says this with 500, though it is the caller's error.
+    fn misfit(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 500 && status.message.contains(MISFIT))
+    }
+
     /// Nobody knows whether the server did it.
     pub(crate) fn ambiguous(&self) -> bool {
         match self {
-            Self::Refused(status) => status.code >= 500,
+            Self::Refused(status) => status.code >= 500 && !self.misfit(),
             Self::Lost(_) => true,
         }
     }
@@ -97,6 +105,7 @@ pub(crate) fn of_call(error: &CallError, asked: Asked<'_>, target: &Target) -> F
             403 => return forbidden(&told, asked, target),
             404 if told.starts_with("namespaces ") => (Code::NotFound, false, no_namespace(target)),
             404 => (Code::NotFound, false, format!("{subject}: {told}")),
+            500 if error.misfit() => (Code::ApplyRejected, false, format!("{subject}: {told}")),
             408 | 429 | 500.. => {
                 (Code::OperationTimeout, true, format!("{subject}: the API server answered {} {told}", status.code))
             }
@@ -211,6 +220,9 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_worth_a_retry() {
+        let misfit =
+            said(500, "failed to create typed patch object (/s; /v1, Kind=Service): .spec.prots: field not declared");
+        assert_eq!((misfit.code, misfit.retryable), (Code::ApplyRejected, false));
         for (code, retryable) in [(400, false), (404, false), (409, true), (422, false), (429, true), (503, true)] {
             assert_eq!(said(code, "no").retryable, retryable, "{code}");
         }

@@ -78,6 +78,8 @@ pub(super) fn controller_manager(folder: &Folder) -> Vec<String> {
         "--kube-api-qps=200".into(),
         "--kube-api-burst=400".into(),
         "--secure-port=0".into(),
+        // The simulated node sends no heartbeats: without this its pods turn unready after a while.
+        "--node-monitor-grace-period=240h".into(),
     ]
 }
 

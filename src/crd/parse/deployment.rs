@@ -147,10 +147,9 @@ impl Reader {
             Some(RollbackRequest { id: wire.id.clone(), actor: actor?, note: note? })
         });
         let manual = spec.manual.clone().unwrap_or_default();
-        let start = manual.start.map_or(Some(None), |start| {
-            self.report("spec.manual.start", &start.actor, start.note.as_ref()).map(Some)
-        });
-        let finish = manual.finish.map_or(Some(None), |finish| self.finished("spec.manual.finish", &finish).map(Some));
+        let start =
+            manual.start.and_then(|start| self.report("spec.manual.start", &start.actor, start.note.as_ref()));
+        let finish = manual.finish.and_then(|finish| self.finished("spec.manual.finish", &finish));
         let break_glass = self.act("spec.breakGlass", spec.break_glass.as_ref());
         let after_review = self.act("spec.afterReview", spec.after_review.as_ref());
         let override_freeze = self.act("spec.overrideFreeze", spec.override_freeze.as_ref());
@@ -158,13 +157,13 @@ impl Reader {
         Some(Intents {
             confirmations: confirmations?,
             reviews: reviews?,
-            start: start?,
-            finish: finish?,
+            start,
+            finish,
             rollbacks: rollbacks?,
-            break_glass: break_glass?,
-            after_review: after_review?,
-            override_freeze: override_freeze?,
-            abort: abort?,
+            break_glass,
+            after_review,
+            override_freeze,
+            abort,
         })
     }
 
@@ -174,20 +173,20 @@ impl Reader {
         if wire.decision == Verdict::Reject && wire.note.is_none() {
             self.wrong(format!("{field}.note"), "a rejection needs a note that says why");
         }
-        Some(Review { reviewer: reviewer?, verdict: wire.decision, subject: wire.preview_ref.clone(), note: note? })
+        Some(Review { reviewer: reviewer?, verdict: wire.decision, subject: wire.preview_ref.clone(), note })
     }
 
-    fn act(&mut self, field: &str, wire: Option<&intent::Decision>) -> Option<Option<Act>> {
-        let Some(wire) = wire else { return Some(None) };
+    fn act(&mut self, field: &str, wire: Option<&intent::Decision>) -> Option<Act> {
+        let wire = wire?;
         let actor = self.name(&format!("{field}.actor"), &wire.actor);
         let note = self.name(&format!("{field}.note"), &wire.note);
-        Some(Some(Act { actor: actor?, note: note? }))
+        Some(Act { actor: actor?, note: note? })
     }
 
     fn report(&mut self, field: &str, actor: &str, note: Option<&String>) -> Option<Report> {
         let actor = self.name(&format!("{field}.actor"), actor);
         let note = self.option(&format!("{field}.note"), note);
-        Some(Report { actor: actor?, note: note? })
+        Some(Report { actor: actor?, note })
     }
 
     fn finished(&mut self, field: &str, wire: &intent::Finish) -> Option<Finish> {

@@ -15,24 +15,24 @@ use crate::deployment_status as wire;
 
 impl Reader {
     pub(super) fn deployment_status(&mut self, status: &wire::DeploymentStatus) -> Option<Status> {
-        let preview = status.preview.as_ref().map_or(Some(None), |preview| self.preview(preview).map(Some));
+        let preview = status.preview.as_ref().and_then(|preview| self.preview(preview));
         let approval = status.approval.clone().unwrap_or_default();
         let ticket = self.ticket(&approval);
         let reviews = self.reviews(&approval);
-        let attempt = status.attempt.as_ref().map_or(Some(None), |attempt| self.attempt(attempt).map(Some));
-        let rollback = status.rollback.as_ref().map_or(Some(None), |rollback| self.rollback(rollback).map(Some));
+        let attempt = status.attempt.as_ref().and_then(|attempt| self.attempt(attempt));
+        let rollback = status.rollback.as_ref().and_then(|rollback| self.rollback(rollback));
         let diagnostics = self.diagnostics("status.diagnostics", status.diagnostics.as_ref());
         Some(Status {
             phase: status.phase,
             step: status.step,
-            preview: preview?,
-            ticket: ticket?,
+            preview,
+            ticket,
             reviews: reviews?,
             approved_at: status.approved_at,
-            attempt: attempt?,
-            rollback: rollback?,
+            attempt,
+            rollback,
             handled_rollbacks: status.handled_rollbacks.clone(),
-            diagnostics: diagnostics?,
+            diagnostics,
             started_at: status.started_at,
             finished_at: status.finished_at,
             adopted_from: status.adopted_from.clone(),
@@ -71,13 +71,13 @@ impl Reader {
         self.each(field, objects, |reader, field, object| reader.name(field, object))
     }
 
-    fn ticket(&mut self, wire: &wire::Approval) -> Option<Option<Ticket>> {
-        let Some(id) = &wire.ticket else { return Some(None) };
+    fn ticket(&mut self, wire: &wire::Approval) -> Option<Ticket> {
+        let id = wire.ticket.as_ref()?;
         let (Some(required), Some(opened_at)) = (wire.required, wire.opened_at) else {
             self.wrong("status.approval.ticket", "has neither required nor openedAt beside it");
             return None;
         };
-        Some(Some(Ticket { id: id.clone(), required, opened_at, expires_at: wire.expires_at, due_at: wire.due_at }))
+        Some(Ticket { id: id.clone(), required, opened_at, expires_at: wire.expires_at, due_at: wire.due_at })
     }
 
     fn reviews(&mut self, wire: &wire::Approval) -> Option<Reviews> {
@@ -100,7 +100,7 @@ impl Reader {
     }
 
     fn rollback(&mut self, wire: &wire::Rollback) -> Option<Rollback> {
-        let to = self.running_option("status.rollback.toRelease", wire.to_release.as_ref());
+        let to = self.running("status.rollback.toRelease", wire.to_release.as_ref());
         let diagnostics = self.diagnostics("status.rollback.diagnostics", wire.diagnostics.as_ref());
         let origin = match (wire.origin, &wire.actor) {
             (wire::Origin::Automatic, _) => Some(Origin::Automatic),
@@ -116,16 +116,16 @@ impl Reader {
             id: wire.id.clone(),
             origin: origin?,
             state: wire.state,
-            to: to?,
+            to,
             reference: wire.reference.clone(),
             requested_at: wire.requested_at,
-            diagnostics: diagnostics?,
+            diagnostics,
         })
     }
 
-    fn diagnostics(&mut self, field: &str, wire: Option<&wire::Diagnostics>) -> Option<Option<Diagnostics>> {
-        let Some(wire) = wire else { return Some(None) };
+    fn diagnostics(&mut self, field: &str, wire: Option<&wire::Diagnostics>) -> Option<Diagnostics> {
+        let wire = wire?;
         let code = self.word(&format!("{field}.code"), &wire.code)?;
-        Some(Some(Diagnostics { code, message: wire.message.clone(), detail: wire.detail.clone() }))
+        Some(Diagnostics { code, message: wire.message.clone(), detail: wire.detail.clone() })
     }
 }

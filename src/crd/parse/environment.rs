@@ -31,7 +31,7 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
     let runtime = kind(&spec.runtime);
     let policy = reader.overrides(spec).map(|overrides| Policy::effective(spec.tier, runtime, overrides));
     let health_checks = reader.each("spec.healthChecks", &spec.health_checks, Reader::health_check);
-    let timeout = reader.period_option("spec.timeout", spec.timeout.as_ref()).map(|own| own.unwrap_or(TIMEOUT));
+    let timeout = reader.period_option("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
     let retry = reader.retry(spec.retry.as_ref());
     let changed_by = reader.option("spec.changedBy", spec.changed_by.as_ref());
     let reset = reader.reset(spec.reset.as_ref());
@@ -40,7 +40,7 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
         None => Some(EnvironmentStatus::default()),
     };
     let read = || {
-        let (policy, health_checks, timeout, retry) = (policy?, health_checks?, timeout?, retry?);
+        let (policy, health_checks, retry) = (policy?, health_checks?, retry?);
         Some(Environment {
             id: id?,
             project: spec.project.clone(),
@@ -52,8 +52,8 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
             health_checks,
             timeout,
             retry,
-            changed_by: changed_by?,
-            reset: reset?,
+            changed_by,
+            reset,
             deleting: wire.metadata.deletion_timestamp.is_some(),
             status: status?,
         })
@@ -109,9 +109,9 @@ impl Reader {
         Some(Overrides {
             required: approval.required,
             count: approval.count,
-            expires_after: expires_after?,
+            expires_after,
             confirm: policy.confirm,
-            sla: sla?,
+            sla,
             on_failure: policy.on_failure,
             freeze_windows: freeze_windows?,
         })
@@ -130,7 +130,7 @@ impl Reader {
         };
         Some(HealthCheck {
             probe: probe?,
-            timeout: timeout?.unwrap_or(CHECK_TIMEOUT),
+            timeout: timeout.unwrap_or(CHECK_TIMEOUT),
             retries: wire.retries.unwrap_or(CHECK_RETRIES),
         })
     }
@@ -150,11 +150,11 @@ impl Reader {
         Some(Retry { max_attempts: wire.max_attempts.unwrap_or(default.max_attempts).max(1), backoff: backoff? })
     }
 
-    fn reset(&mut self, wire: Option<&wire::Reset>) -> Option<Option<Reset>> {
-        let Some(wire) = wire else { return Some(None) };
+    fn reset(&mut self, wire: Option<&wire::Reset>) -> Option<Reset> {
+        let wire = wire?;
         let of = self.name("spec.reset.of", &wire.of);
         let actor = self.name("spec.reset.actor", &wire.actor);
         let note = self.name("spec.reset.note", &wire.note);
-        Some(Some(Reset { of: of?, actor: actor?, note: note? }))
+        Some(Reset { of: of?, actor: actor?, note: note? })
     }
 }

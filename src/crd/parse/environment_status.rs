@@ -7,9 +7,9 @@ use crate::environment_status as wire;
 
 impl Reader {
     pub(super) fn environment_status(&mut self, status: &wire::EnvironmentStatus) -> Option<EnvironmentStatus> {
-        let claim = status.claim.as_ref().map_or(Some(None), |claim| {
+        let claim = status.claim.as_ref().and_then(|claim| {
             let deployment = self.name("status.claim.deploymentUid", &claim.deployment_uid)?;
-            Some(Some(Claim { deployment, attempt: claim.attempt.clone(), epoch: claim.epoch }))
+            Some(Claim { deployment, attempt: claim.attempt.clone(), epoch: claim.epoch })
         });
         let services = self.each("status.services", &status.services, Self::service);
         let failed = status.failed.as_ref().map(|failed| &failed.deployment_uid);
@@ -19,20 +19,20 @@ impl Reader {
             phase: status.phase,
             readiness: status.readiness,
             readiness_message: status.readiness_message.clone(),
-            claim: claim?,
+            claim,
             operations: status.operations,
             services: services?,
-            failed: failed?,
-            policy_digest: policy_digest?,
+            failed,
+            policy_digest,
             audit: audit(&status.audit),
         })
     }
 
     fn service(&mut self, field: &str, wire: &wire::Service) -> Option<Service> {
         let name = self.name(&format!("{field}.service"), &wire.service);
-        let current = self.running_option(&format!("{field}.currentRelease"), wire.current_release.as_ref());
-        let previous = self.running_option(&format!("{field}.previousRelease"), wire.previous_release.as_ref());
+        let current = self.running(&format!("{field}.currentRelease"), wire.current_release.as_ref());
+        let previous = self.running(&format!("{field}.previousRelease"), wire.previous_release.as_ref());
         let inventory = self.objects(&format!("{field}.inventory"), &wire.inventory);
-        Some(Service { name: name?, current: current?, previous: previous?, inventory: inventory? })
+        Some(Service { name: name?, current, previous, inventory: inventory? })
     }
 }

@@ -13,8 +13,8 @@ impl Reader {
         period
     }
 
-    pub(super) fn period_option(&mut self, field: &str, text: Option<&String>) -> Option<Option<Duration>> {
-        text.map_or(Some(None), |text| self.period(field, text).map(Some))
+    pub(super) fn period_option(&mut self, field: &str, text: Option<&String>) -> Option<Duration> {
+        text.and_then(|text| self.period(field, text))
     }
 }
 
