@@ -13,8 +13,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(Arguments { root }: Arguments) -> Result<(), Failure> {
-    let files = slipway_crd::install::files().map_err(|error| Failure::Usage(error.to_string()))?;
-    // CONTRACT
+    let mut files = slipway_crd::install::files().map_err(|error| Failure::Usage(error.to_string()))?;
+    files.push(("contracts/error-codes.json".to_owned(), slipway_domain::code::contract()));
     for (path, content) in files {
         let target = root.join(&path);
         std::fs::write(&target, content)

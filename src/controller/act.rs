@@ -1,6 +1,8 @@
 //! Carries out the effects that decisions name. Straight lines: what to do has been decided.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kube::ResourceExt as _;
@@ -10,7 +12,7 @@ use slipway_domain::code::Code;
 use slipway_domain::decide::{Planned, Work};
 use slipway_domain::deployment::{Request, Status};
 use slipway_domain::digest::Digest;
-use slipway_domain::environment::{Claim, Environment, Outcome};
+use slipway_domain::environment::{Claim, Environment, EnvironmentStatus, Outcome};
 use slipway_domain::name::ReleaseName;
 use slipway_domain::phase::Phase;
 use slipway_domain::preview::Plan;
@@ -24,6 +26,9 @@ use crate::observe::Scene;
 use crate::publish::{self, PublishError};
 use crate::resources::{ResourceError, Resources};
 use crate::runtime::{Ready, release_gone};
+
+/// How long an attempt may take beyond its timeout before it is cut off without a diagnosis.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// Asks the runtime what the plan would change, and keeps the answer for the next decision.
 pub async fn preview<R: Resources>(cx: &Context<R>, scene: &Scene, plan: &Plan) {
@@ -69,12 +74,16 @@ pub async fn settle<R: Resources>(cx: &Context<R>, scene: &Scene, outcome: Outco
     let status = environment.status.settled(service, outcome, inventory);
     publish::environment(cx, wire, &status).await?;
     let _ = cx.wake_environment.send(Key::of(&**wire));
-    for release in cx.releases.all() {
-        if release.metadata.deletion_timestamp.is_some() {
-            let _ = cx.wake_release.send(Key::of(&*release));
-        }
+    // A Release that has just become unused may be waiting to go.
+    for name in releases_of(&environment.status).difference(&releases_of(&status)) {
+        let _ = cx.wake_release.send(scene.key.sibling(*name));
     }
     Ok(())
+}
+
+fn releases_of(status: &EnvironmentStatus) -> BTreeSet<&str> {
+    let services = status.services.iter();
+    services.flat_map(|service| [&service.current, &service.previous]).flatten().map(|release| release.name.as_str()).collect()
 }
 
 /// Lets a Deployment go whose deletion is archived.
@@ -177,7 +186,8 @@ struct Order<R: Resources> {
 impl<R: Resources> Order<R> {
     async fn execute(self, stop: CancellationToken) -> Progress {
         let changed = self.resumed;
-        let limit = self.environment.timeout;
+        // Health is given the Environment's timeout and says what was not ready; this is for all else that may hang.
+        let limit = self.environment.timeout + GRACE;
         tokio::select! {
             () = stop.cancelled() => Progress::Stopped { changed: true },
             done = tokio::time::timeout(limit, self.apply()) => match done {

@@ -20,7 +20,7 @@ pub struct Cache<K: Custom> {
     writer: Mutex<Option<reflector::store::Writer<K>>>,
     ours: Arc<RwLock<HashMap<Key, Arc<K>>>>,
     groups: Arc<RwLock<HashMap<Key, BTreeSet<Key>>>>,
-    group_of: fn(&K) -> Option<Key>,
+    group_of: fn(&K) -> Vec<Key>,
 }
 
 impl<K: Custom> std::fmt::Debug for Cache<K> {
@@ -30,8 +30,8 @@ impl<K: Custom> std::fmt::Debug for Cache<K> {
 }
 
 impl<K: Custom> Cache<K> {
-    /// An empty cache; `group_of` names the object that an object is looked up by, such as its Environment.
-    pub fn new(group_of: fn(&K) -> Option<Key>) -> Self {
+    /// An empty cache; `group_of` names the groups that an object is found by, such as its Environment's.
+    pub fn new(group_of: fn(&K) -> Vec<Key>) -> Self {
         let (reader, writer) = reflector::store();
         Self { reader, writer: Mutex::new(Some(writer)), ours: Arc::default(), groups: Arc::default(), group_of }
     }
@@ -94,7 +94,7 @@ fn note<K: Custom>(
     event: &watcher::Event<K>,
     ours: &RwLock<HashMap<Key, Arc<K>>>,
     groups: &RwLock<HashMap<Key, BTreeSet<Key>>>,
-    group_of: fn(&K) -> Option<Key>,
+    group_of: fn(&K) -> Vec<Key>,
 ) {
     match event {
         watcher::Event::Init => {
@@ -104,20 +104,21 @@ fn note<K: Custom>(
         watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
             let key = Key::of(object);
             forget_older(&mut ours.write().unwrap_or_else(PoisonError::into_inner), &key, object);
-            if let Some(group) = group_of(object) {
-                groups.write().unwrap_or_else(PoisonError::into_inner).entry(group).or_default().insert(key);
+            let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
+            for group in group_of(object) {
+                groups.entry(group).or_default().insert(key.clone());
             }
         }
         watcher::Event::Delete(object) => {
             let key = Key::of(object);
             ours.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
             let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(group) = group_of(object)
-                && let Some(members) = groups.get_mut(&group)
-            {
-                members.remove(&key);
-                if members.is_empty() {
-                    groups.remove(&group);
+            for group in group_of(object) {
+                if let Some(members) = groups.get_mut(&group) {
+                    members.remove(&key);
+                    if members.is_empty() {
+                        groups.remove(&group);
+                    }
                 }
             }
         }

@@ -62,8 +62,20 @@ async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action
         }
         Sight::Diverged(_) => return Ok(Action::requeue(SOON)),
     }
-    if older_copy(cx, &environment, &what).await? {
-        return Ok(Action::requeue(SOON));
+    match known_operations(cx, &environment).await? {
+        known if known > environment.status.operations => {
+            let why = format!(
+                "the archive knows {known} claims and releases of it and the object {}: the object is an older copy",
+                environment.status.operations
+            );
+            let seq = environment.status.audit.seq;
+            cx.ledger.diverge(&environment.id.uid, &what, seq, seq, &why);
+            return Ok(Action::requeue(SOON));
+        }
+        known if known < environment.status.operations => {
+            publish::mirror_environment(cx, &wire, &environment.status).await?;
+        }
+        _ => {}
     }
     upkeep(cx, key, &wire, &environment).await
 }
@@ -110,24 +122,10 @@ async fn upkeep<R: Resources>(
     }
 }
 
-/// An Environment whose count of operations is lower than the archive's is an older copy.
-async fn older_copy<R: Resources>(
-    cx: &Context<R>,
-    environment: &Environment,
-    what: &str,
-) -> Result<bool, PublishError> {
+/// How many claims and releases of an Environment the archive knows. A lower count on the object is an older copy.
+async fn known_operations<R: Resources>(cx: &Context<R>, environment: &Environment) -> Result<u64, PublishError> {
     let row = cx.ledger.archive().environment(&environment.id.uid).await.map_err(crate::ledger::LedgerError::from)?;
-    let Some(row) = row else { return Ok(false) };
-    let status = &environment.status;
-    if row.operations <= status.operations {
-        return Ok(false);
-    }
-    let why = format!(
-        "the archive knows {} claims and releases of it and the object {}: the object is an older copy",
-        row.operations, status.operations
-    );
-    cx.ledger.diverge(&environment.id.uid, what, status.audit.seq, row.seq, &why);
-    Ok(true)
+    Ok(row.map_or(0, |row| row.operations))
 }
 
 /// Whether whoever holds the claim still exists, by a direct read before anything follows from its absence.
@@ -149,7 +147,7 @@ async fn holder<R: Resources>(cx: &Context<R>, key: &Key, environment: &Environm
 fn unfinished<R: Resources>(cx: &Context<R>, key: &Key) -> usize {
     let open = |member: &Key| {
         let object = cx.deployments.get(member);
-        object.is_some_and(|object| object.status.as_ref().map_or(Phase::Pending, |status| status.phase).ended() == false)
+        object.is_some_and(|object| !object.status.as_ref().map_or(Phase::Pending, |status| status.phase).ended())
     };
     cx.deployments.group(key).iter().filter(|member| open(member)).count()
 }

@@ -91,6 +91,15 @@ impl Executor {
         }
     }
 
+    /// Stops everything and waits until nothing runs any more, so that nothing is written after the lease is given back.
+    pub async fn shutdown(&self) {
+        for slot in self.lock().values() {
+            slot.stop.cancel();
+        }
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// Drops the outcome of an attempt, once it is written down.
     pub fn forget(&self, attempt: &str) {
         let mut attempts = self.lock();

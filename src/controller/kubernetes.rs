@@ -9,6 +9,7 @@ use kube::runtime::watcher;
 use kube::runtime::WatchStreamExt as _;
 use kube::{Client, ResourceExt as _};
 use serde_json::json;
+use slipway_crd::Lenient;
 
 use crate::key::Key;
 use crate::resources::{Custom, ResourceError, Resources};
@@ -42,11 +43,14 @@ impl Cluster {
 
 impl Resources for Cluster {
     fn watch<K: Custom>(&self) -> BoxStream<'static, watcher::Result<watcher::Event<K>>> {
-        let api: Api<K> = match &self.namespace {
+        let api: Api<Lenient<K>> = match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        watcher(api, watcher::Config::default()).default_backoff().modify(forget_field_sets).boxed()
+        watcher(api, watcher::Config::default())
+            .default_backoff()
+            .filter_map(|event| std::future::ready(readable(event)))
+            .boxed()
     }
 
     async fn get<K: Custom>(&self, key: &Key) -> Result<Option<K>, ResourceError> {
@@ -79,6 +83,28 @@ impl Resources for Cluster {
         let write = api.patch(&key.name, &params, &patch);
         written(describe::<K>(&key), tokio::time::timeout(PATIENCE, write).await).map(|_| ())
     }
+}
+
+/// Leaves out what this Slipway cannot make sense of, such as an object that a newer one wrote: it is left alone.
+fn readable<K: Custom>(event: watcher::Result<watcher::Event<Lenient<K>>>) -> Option<watcher::Result<watcher::Event<K>>> {
+    let read = |object: Lenient<K>| match object {
+        Lenient::Read(mut object) => {
+            forget_field_sets(&mut object);
+            Some(object)
+        }
+        Lenient::Unreadable(unreadable) => {
+            tracing::error!("{unreadable}");
+            None
+        }
+    };
+    Some(Ok(match event {
+        Err(error) => return Some(Err(error)),
+        Ok(watcher::Event::Init) => watcher::Event::Init,
+        Ok(watcher::Event::InitDone) => watcher::Event::InitDone,
+        Ok(watcher::Event::InitApply(object)) => watcher::Event::InitApply(read(object)?),
+        Ok(watcher::Event::Apply(object)) => watcher::Event::Apply(read(object)?),
+        Ok(watcher::Event::Delete(object)) => watcher::Event::Delete(read(object)?),
+    }))
 }
 
 /// Which fields each manager owns fills most of an object and is nobody's business here; who the managers are stays.

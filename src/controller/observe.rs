@@ -15,6 +15,7 @@ use slipway_domain::wait::Wait;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::LedgerError;
+use crate::row;
 use crate::resources::Resources;
 
 /// A Deployment and its Environment, as they were read and as the domain knows them.
@@ -88,17 +89,22 @@ impl Scene {
     }
 
     /// The finished Deployment whose outcome a recreated object takes.
-    async fn twin<R: Resources>(&self, cx: &Context<R>, planned: &Planned) -> Result<Option<Twin>, LedgerError> {
+    async fn twin<R: Resources>(&self, cx: &Context<R>, planned: &Planned) -> Result<Twin, LedgerError> {
         if self.deployment.status.audit.seq > 0 || self.deployment.deleting {
-            return Ok(None);
+            return Ok(Twin::None);
         }
-        let Planned::Ready(plan) = planned else { return Ok(None) };
-        let release = plan.release.as_ref().map_or(&plan.content.digest, |(_, digest)| digest);
-        let id = &self.deployment.id;
+        let release = match planned {
+            Planned::Ready(plan) => Some(row::release_digest(plan)),
+            Planned::Missing(_) | Planned::Refused(_) => None,
+        };
+        let (id, request) = (&self.deployment.id, &self.deployment.request.digest);
         let archive = cx.ledger.archive();
-        let row =
-            archive.finished_twin(&id.uid, &id.namespace, &id.name, &self.deployment.request.digest, release).await?;
-        Ok(row.map(|row| Twin { uid: row.uid, phase: row.phase }))
+        let found = archive.finished_twin(&id.uid, &id.namespace, &id.name, request, release.as_ref()).await?;
+        Ok(match (found, release) {
+            (None, _) => Twin::None,
+            (Some(_), None) => Twin::Perhaps,
+            (Some(row), Some(_)) => Twin::Known { uid: row.uid, phase: row.phase },
+        })
     }
 
     /// The Deployments that wait for the same Environment.

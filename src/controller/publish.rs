@@ -142,7 +142,7 @@ async fn release_digest<R: Resources>(
         return Ok(digest);
     }
     let row = cx.ledger.archive().deployment(&deployment.id.uid).await?;
-    Ok(row.map_or_else(|| Digest::of(b""), |row| row.release_digest))
+    Ok(row.map_or_else(row::no_release, |row| row.release_digest))
 }
 
 /// Writes the status of an Environment, and archives its new events with its row.
@@ -153,7 +153,10 @@ pub async fn environment<R: Resources>(
 ) -> Result<Arc<WireEnvironment>, PublishError> {
     let before = wire.status.as_ref();
     let rendered = render::environment(status, wire.metadata.generation, before, clock::now());
-    let wire = write(cx, &cx.environments, wire, before == Some(&rendered), |wire| wire.status = Some(rendered)).await?;
+    if before == Some(&rendered) {
+        return Ok(wire.clone());
+    }
+    let wire = write(cx, &cx.environments, wire, false, |wire| wire.status = Some(rendered)).await?;
     mirror_environment(cx, &wire, status).await?;
     Ok(wire)
 }
@@ -166,11 +169,12 @@ pub async fn mirror_environment<R: Resources>(
 ) -> Result<(), LedgerError> {
     let what = format!("environment {}", Key::of(wire));
     let fresh = unarchived(cx, wire, &what, &status.audit).await?;
-    // A claim that ended is archived without an event: an older copy of the Environment shows by its row.
-    if fresh.is_empty() && status.claim.is_some() {
+    let Some(uid) = wire.uid().and_then(|uid| uid.parse().ok()) else { return Ok(()) };
+    // A claim that ended is archived without an event: an older copy of the Environment shows by its row. One that is
+    // held is not: its Deployment tells of it.
+    if fresh.is_empty() && (status.claim.is_some() || status.audit.seq == 0) {
         return Ok(());
     }
-    let Some(uid) = wire.uid().and_then(|uid| uid.parse().ok()) else { return Ok(()) };
     let record = Record {
         row: Some(slipway_store::Row::Environment(row::environment(wire, status, &uid))),
         events: fresh.clone(),

@@ -8,6 +8,7 @@ use slipway_domain::environment::EnvironmentStatus;
 use slipway_domain::event::{Action, Event};
 use slipway_domain::name::Uid;
 use slipway_domain::phase::Phase;
+use slipway_domain::preview::Plan;
 use slipway_store::{AttemptRow, DeploymentRow, EnvironmentRow, PreviewRow};
 
 /// The row of a Deployment; `release_digest` is that of its Release.
@@ -48,6 +49,16 @@ pub fn deployment(
 pub fn recorded_release(status: &Status) -> Option<Digest> {
     let previewed = status.audit.journal.iter().rev().find(|event| event.action == Action::ReleasePreviewed)?;
     previewed.detail.get("releaseDigest").and_then(|digest| digest.parse().ok())
+}
+
+/// The digest that the archive knows a plan's release by; a bare version is part of the request and needs none.
+pub fn release_digest(plan: &Plan) -> Digest {
+    plan.release.as_ref().map_or_else(no_release, |(_, digest)| digest.clone())
+}
+
+/// What stands for the release where there is none.
+pub fn no_release() -> Digest {
+    Digest::of(b"")
 }
 
 /// The row of an Environment.

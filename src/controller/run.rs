@@ -3,7 +3,6 @@
 //! Losing the Lease ends the process. A signal stops claiming, finishes what is being mirrored, leaves attempts to be
 //! taken up again, and releases the Lease.
 
-use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::Client;
-use kube::ResourceExt as _;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use slipway_crd::{Deployment, Environment, Release};
+use slipway_crd::operation::{Deploy, Operation};
+use slipway_crd::{Deployment, Environment, Lenient, Release};
 use slipway_store::{Archive, HeadStatus, OpenError, Options, ReadError, RecordError};
 use tokio::sync::mpsc;
 
@@ -29,7 +28,8 @@ use crate::leader::{Leader, LeaseConfig, LeaseError};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notice::Notices;
-use crate::resources::{Custom, Resources};
+use crate::publish::PublishError;
+use crate::resources::{Custom, ResourceError, Resources};
 use crate::runtime::Runtimes;
 use crate::{deployment, environment, release};
 
@@ -121,7 +121,8 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
 
     let leader = Leader::new(client.clone(), config.lease.clone());
     let election = leader.election();
-    let term = lead(&config, client, archive.clone(), leader, readiness, metrics);
+    let (executor, wakes) = Executor::new(PLACES);
+    let term = lead(&config, client, archive.clone(), leader, readiness, metrics, (executor.clone(), wakes));
     let outcome = tokio::select! {
         outcome = election.with_lease(term) => outcome.unwrap_or(Err(RunError::LeaseLost)),
         () = shutdown => {
@@ -129,6 +130,7 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
             Ok(())
         }
     };
+    executor.shutdown().await;
     archive.close().await?;
     if outcome.is_ok() {
         election.release().await;
@@ -177,6 +179,7 @@ async fn lead(
     leader: Leader,
     readiness: Readiness,
     metrics: Metrics,
+    (executor, wakes): (Executor, mpsc::UnboundedReceiver<Key>),
 ) -> Result<(), RunError> {
     let lease = same_archive(&archive, &leader, &readiness).await?;
     let cluster = Cluster::new(client.clone(), config.namespace.clone());
@@ -184,7 +187,6 @@ async fn lead(
     metrics.leads(epoch);
     tracing::info!(epoch, "leading");
 
-    let (executor, wakes) = Executor::new(PLACES);
     let ledger = Ledger::new(archive.clone());
     readiness.leads(ledger.clone(), executor.clone());
     let (wake_environment, environment_wakes) = mpsc::unbounded_channel();
@@ -192,10 +194,12 @@ async fn lead(
     let cx = Arc::new(Context {
         resources: cluster,
         deployments: Cache::new(|deployment: &Deployment| {
-            Some(Key::of(deployment).sibling(&deployment.spec.environment_ref.name))
+            let key = Key::of(deployment);
+            let environment = key.sibling(&deployment.spec.environment_ref.name);
+            [Some(environment), named_release(deployment).map(|name| for_release(&key, name))].into_iter().flatten().collect()
         }),
-        environments: Cache::new(|_| None),
-        releases: Cache::new(|_| None),
+        environments: Cache::new(|_| Vec::new()),
+        releases: Cache::new(|_| Vec::new()),
         ledger,
         runtimes: Runtimes::new(client.clone(), archive.secret_key()),
         executor,
@@ -264,7 +268,8 @@ async fn highest_epoch<K: Custom>(
     config: &Config,
     epoch: impl Fn(&K) -> Option<u64>,
 ) -> Result<u64, RunError> {
-    let api: kube::Api<K> = match &config.namespace {
+    // An object that a newer Slipway wrote must not keep this one from starting.
+    let api: kube::Api<Lenient<K>> = match &config.namespace {
         Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
         None => kube::Api::all(client.clone()),
     };
@@ -275,7 +280,7 @@ async fn highest_epoch<K: Custom>(
             .list(&page)
             .await
             .map_err(|error| RunError::Cluster(format!("the resources cannot be listed: {}", crate::explain(&error))))?;
-        highest = list.items.iter().filter_map(&epoch).max().unwrap_or(0).max(highest);
+        highest = list.items.iter().filter_map(|object| epoch(object.get().ok()?)).max().unwrap_or(0).max(highest);
         match list.metadata.continue_ {
             Some(token) if !token.is_empty() => page.continue_token = Some(token),
             Some(_) | None => return Ok(highest),
@@ -316,7 +321,10 @@ async fn reconcile_all<R: Resources>(
     let environments = waking(environments, cx.clone(), to_deployments.clone(), |cx, environment: &Environment| {
         cx.deployments.group(&Key::of(environment))
     });
-    let releases = waking(releases, cx.clone(), to_deployments, |cx, release: &Release| waiting_for(cx, release));
+    let releases = waking(releases, cx.clone(), to_deployments, |cx, release: &Release| {
+        let key = Key::of(release);
+        cx.deployments.group(&for_release(&key, &key.name))
+    });
 
     let environments = controller(environments, cx.environments.reader())
         .reconcile_on(refs(environment_wakes))
@@ -378,15 +386,21 @@ fn matters(deployment: &Deployment) -> bool {
     !status.phase.ended() || rollback || deployment.metadata.deletion_timestamp.is_some()
 }
 
-/// The Deployments that name a Release. Releases change seldom; Deployments that wait for one are few.
-fn waiting_for<R: Resources>(cx: &Context<R>, release: &Release) -> Vec<Key> {
-    let key = Key::of(release);
-    cx.deployments
-        .all()
-        .iter()
-        .filter(|deployment| deployment.namespace().as_deref() == Some(&key.namespace) && matters(deployment))
-        .map(|deployment| Key::of(&**deployment))
-        .collect()
+fn named_release(deployment: &Deployment) -> Option<&str> {
+    match &deployment.spec.operation {
+        Operation::Deploy(Deploy::ReleaseRef(reference)) => Some(&reference.name),
+        Operation::Rollback(rollback) => Some(&rollback.to_release_ref.name),
+        Operation::Deploy(Deploy::Version(_))
+        | Operation::Update(_)
+        | Operation::Promote(_)
+        | Operation::Restore(_)
+        | Operation::Bootstrap(_) => None,
+    }
+}
+
+/// The group of the Deployments that name a Release. No Environment is called so: a name has no slash.
+fn for_release(key: &Key, release: &str) -> Key {
+    key.sibling(format!("release/{release}"))
 }
 
 fn refs<K: Custom>(keys: mpsc::UnboundedReceiver<Key>) -> impl Stream<Item = ObjectRef<K>> + Send + 'static {
@@ -400,9 +414,15 @@ fn refs<K: Custom>(keys: mpsc::UnboundedReceiver<Key>) -> impl Stream<Item = Obj
 }
 
 /// A failed reconciliation is tried again soon: nothing is lost by it, and the reason is logged.
-fn retry<R: Resources>(kind: &'static str, error: &(impl std::error::Error + Debug), cx: &Context<R>) -> Action {
+fn retry<R: Resources>(kind: &'static str, error: &PublishError, cx: &Context<R>) -> Action {
     cx.metrics.failed(kind);
     tracing::warn!(kind, %error, "will be tried again");
-    Action::requeue(Duration::from_secs(1))
+    match error {
+        // The same again will be refused again, until something else has changed.
+        PublishError::Resource(ResourceError::Refused { .. }) => Action::requeue(Duration::from_secs(30)),
+        PublishError::Stale(_) | PublishError::Resource(_) | PublishError::Ledger(_) => {
+            Action::requeue(Duration::from_secs(1))
+        }
+    }
 }
 

@@ -89,6 +89,8 @@ words! {
         RuntimeUnsupported = "runtime_unsupported",
         /// The API server or the host refused what was to be applied.
         ApplyRejected = "apply_rejected",
+        /// The API server of the target cannot be reached, or cannot answer now.
+        ClusterUnreachable = "cluster_unreachable",
         /// ansible: a play could not run.
         AnsiblePlayError = "ansible_play_error",
         /// ansible: a task failed on a host.
@@ -150,6 +152,7 @@ impl Code {
             | Self::KubeconfigInvalid
             | Self::CredentialsRejected
             | Self::AnsibleHostUnreachable => 502,
+            Self::ClusterUnreachable => 503,
             Self::OperationTimeout | Self::AnsibleTimeout => 504,
         }
     }
@@ -162,6 +165,7 @@ impl Code {
             | Self::Conflict
             | Self::SshUnreachable
             | Self::OperationTimeout
+            | Self::ClusterUnreachable
             | Self::AnsibleHostUnreachable
             | Self::AnsibleUnexpectedError
             | Self::AnsibleTimeout => true,
@@ -204,5 +208,116 @@ impl Code {
             | Self::AnsibleSyntaxError
             | Self::AnsibleUnknownExit => false,
         }
+    }
+
+    /// What it means, in one sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::PreviewRequired => "There is no preview yet.",
+            Self::PreviewExpired => "What would be applied has changed since the preview.",
+            Self::PreviewMismatch => "What was looked at is not the preview that stands.",
+            Self::ApprovalRequired => "Too few people have approved.",
+            Self::ApprovalTicketExpired => "The ticket for review ran out before the work began.",
+            Self::EnvironmentNotActive => "The environment is not active or not ready.",
+            Self::EnvironmentBusy => "Another deployment has the environment, or is ahead in its queue.",
+            Self::EnvironmentFrozen => "The environment is frozen for the time being.",
+            Self::DriftRequired => "The target has not been compared with its preset.",
+            Self::DriftDetected => "The target differs from its preset.",
+            Self::DriftStale => "The comparison of the target with its preset is too old.",
+            Self::BackupRequired => "There is no full backup of the target.",
+            Self::BackupStale => "The newest full backup of the target is too old.",
+            Self::RequesterRequired => "A service account must name the person it acts for.",
+            Self::ObjectOwned => "An object belongs to another service or environment.",
+            Self::ValidationFailed => "A field is missing or wrong.",
+            Self::NotFound => "What is named does not exist.",
+            Self::Conflict => "Someone else changed or decided it first.",
+            Self::InvalidTransition => "The deployment is in a phase that does not allow this.",
+            Self::SelfApproval => "Nobody may review their own request.",
+            Self::NoteRequired => "This needs a note that says why.",
+            Self::Forbidden => "The caller may not do this here.",
+            Self::Unauthorized => "The caller is not known.",
+            Self::ReleaseImmutable => "A release cannot be changed once it exists.",
+            Self::ReleaseRollbackFailed => "The release before this one could not be brought back.",
+            Self::RollbackUnavailable => "There is nothing that this deployment could be rolled back to.",
+            Self::HealthCheckFailed => "What was applied is not healthy.",
+            Self::ArtifactMissing => "Something that the release needs is not there.",
+            Self::ArtifactChecksumMismatch => "A file of the release is not the one that was named.",
+            Self::SshUnreachable => "The host cannot be reached.",
+            Self::SshHostKeyMismatch => "The host has another key than the one pinned.",
+            Self::KubeconfigInvalid => "The access data of the cluster cannot be used.",
+            Self::CredentialsRejected => "The target refused the credentials.",
+            Self::OperationTimeout => "It took longer than it may.",
+            Self::ClusterUnreachable => "The API server of the target cannot be reached, or cannot answer now.",
+            Self::OutcomeUnknown => "Nobody can tell whether it happened: look before the next try.",
+            Self::Aborted => "Someone stopped it.",
+            Self::AuditDiverged => "The object and the archive tell different histories.",
+            Self::RuntimeUnsupported => "The runtime of this environment cannot do this.",
+            Self::ApplyRejected => "The target refused what was to be applied.",
+            Self::AnsiblePlayError => "A play could not run.",
+            Self::AnsibleHostFailed => "A task failed on a host.",
+            Self::AnsibleHostUnreachable => "A host could not be reached.",
+            Self::AnsibleSyntaxError => "A playbook cannot be read.",
+            Self::AnsibleUnexpectedError => "ansible broke in a way of its own.",
+            Self::AnsibleUnknownExit => "ansible ended with an exit code that is not known.",
+            Self::AnsibleTimeout => "ansible took longer than it may.",
+        }
+    }
+}
+
+/// The codes as `contracts/error-codes.json` lists them, in the order in which they are documented.
+pub fn contract() -> String {
+    let codes: Vec<_> = Code::ALL.iter().map(|code| Listed::of(*code)).collect();
+    // Texts, numbers and booleans cannot fail to serialise.
+    let mut text = serde_json::to_string_pretty(&Contract { codes }).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[derive(Serialize)]
+struct Contract {
+    codes: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    code: Code,
+    http_status: u16,
+    retryable: bool,
+    sentence: &'static str,
+}
+
+impl Listed {
+    fn of(code: Code) -> Self {
+        Self { code, http_status: code.http_status(), retryable: code.retryable(), sentence: code.sentence() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_sentence_of_its_own() {
+        let sentences: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.sentence()).collect();
+        assert_eq!(sentences.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let sentence = code.sentence();
+            assert!(sentence.ends_with('.') && sentence.len() <= 80, "{code}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn every_code_answers_with_a_status_of_an_error() {
+        for code in Code::ALL {
+            assert!(matches!(code.http_status(), 401 | 403 | 404 | 409 | 422 | 500 | 502 | 504), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_contract_lists_every_code_once() {
+        let contract: serde_json::Value = serde_json::from_str(&contract()).unwrap();
+        let listed: Vec<_> = contract["codes"].as_array().unwrap().iter().map(|c| c["code"].clone()).collect();
+        let known: Vec<_> = Code::ALL.iter().map(|code| serde_json::Value::from(code.as_str())).collect();
+        assert_eq!(listed, known);
     }
 }

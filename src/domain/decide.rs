@@ -39,11 +39,18 @@ pub enum Planned {
 
 /// What the archive knows of a finished Deployment with the same namespace, name, request and release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Twin {
-    /// The object it was.
-    pub uid: Uid,
-    /// How it ended.
-    pub phase: Phase,
+pub enum Twin {
+    /// There is none.
+    None,
+    /// There is one with the same request, but what it would apply is not known yet: it may be this one.
+    Perhaps,
+    /// There is one.
+    Known {
+        /// The object it was.
+        uid: Uid,
+        /// How it ended.
+        phase: Phase,
+    },
 }
 
 /// Everything a decision is made from.
@@ -60,7 +67,7 @@ pub struct Observed<'a> {
     /// The attempt that the status names.
     pub progress: Progress,
     /// The finished Deployment whose outcome this one takes.
-    pub twin: Option<Twin>,
+    pub twin: Twin,
     /// The other Deployments that wait for the Environment.
     pub queue: Vec<Waiting>,
     /// The records that guard data.

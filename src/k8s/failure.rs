@@ -1,5 +1,6 @@
 //! A failure says who was refused what, and what to do: the server's own words, never a secret.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -98,7 +99,7 @@ pub(crate) fn of_call(error: &CallError, asked: Asked<'_>, target: &Target) -> F
     let told = error.message();
     let (code, retryable, message) = match error {
         CallError::Lost(_) => {
-            (Code::OperationTimeout, true, format!("{subject}: the API server did not answer: {told}"))
+            (Code::ClusterUnreachable, true, format!("{subject}: the API server did not answer: {told}"))
         }
         CallError::Refused(status) => match status.code {
             401 => (Code::CredentialsRejected, false, format!("the API server does not know who is calling: {told}")),
@@ -107,7 +108,7 @@ pub(crate) fn of_call(error: &CallError, asked: Asked<'_>, target: &Target) -> F
             404 => (Code::NotFound, false, format!("{subject}: {told}")),
             500 if error.misfit() => (Code::ApplyRejected, false, format!("{subject}: {told}")),
             408 | 429 | 500.. => {
-                (Code::OperationTimeout, true, format!("{subject}: the API server answered {} {told}", status.code))
+                (Code::ClusterUnreachable, true, format!("{subject}: the API server answered {} {told}", status.code))
             }
             409 => (Code::Conflict, true, format!("{subject}: {told}")),
             _ => (Code::ApplyRejected, false, format!("{subject}: {told}")),
@@ -156,6 +157,9 @@ fn forbidden(told: &str, asked: Asked<'_>, target: &Target) -> Failure {
 
 /// Several failures as one: the first says it, the detail lists all, and a retry helps only if it helps each.
 pub(crate) fn all(mut failures: Vec<Failure>) -> Option<Failure> {
+    // What stops all of them is said once.
+    let mut said = HashSet::new();
+    failures.retain(|failure| said.insert(failure.message.clone()));
     if failures.len() < 2 {
         return failures.pop();
     }

@@ -73,53 +73,105 @@ async fn rolled_out(
     progress: &(impl Fn(String) + Sync),
 ) -> Result<(), Failure> {
     let (wanted, watched) = worth_waiting_for(rendered, kinds);
-    let mut scene = Scene::default();
-    let mut told: SelectAll<BoxStream<'static, Told>> = SelectAll::new();
-    for (index, kind) in watched.iter().enumerate() {
-        scene.kinds.push(Mirror::default());
-        told.push(watch(access, kind, Some(&access.target.selector()), Source::Kind(index)));
-    }
+    let mut view = View::new(access, watched);
     let deadline = tokio::time::sleep(timeout);
     tokio::pin!(deadline);
-    let mut pods_watched = false;
     let mut last = BTreeSet::new();
     loop {
-        let waiting = match scene.verdict(&wanted, rendered) {
+        let waiting = match view.scene.verdict(&wanted, rendered) {
             Verdict::Healthy => return Ok(()),
             Verdict::Stuck(pending) => return Err(stuck(&pending)),
             Verdict::Waiting(waiting) => waiting,
         };
-        if scene.listed() {
+        if view.scene.listed() {
             report(&waiting, &mut last, progress);
-            if !pods_watched && wanted.iter().any(|(one, _)| makes_pods(&one.reference)) {
-                pods_watched = true;
-                told.push(watch(access, &built_in("apps", "ReplicaSet", "replicasets"), None, Source::ReplicaSets));
-                told.push(watch(access, &built_in("", "Pod", "pods"), None, Source::Pods));
+            if wanted.iter().any(|(one, _)| makes_pods(&one.reference)) {
+                view.watch_pods();
             }
         }
         tokio::select! {
-            Some((source, event)) = told.next() => match event {
-                Ok(event) => scene.take(source, event),
-                Err(error) => match source {
-                    Source::Kind(index) => refused(&error, access, watched[index])?,
-                    Source::ReplicaSets | Source::Pods => tracing::warn!(
-                        %error, user = access.target.user, "pods cannot be watched: a stuck rollout is seen late"
-                    ),
-                },
-            },
+            changed = view.change(progress) => changed?,
             () = &mut deadline => return Err(late(&waiting, timeout)),
         }
     }
 }
 
-impl Scene {
-    fn take(&mut self, source: Source, event: watcher::Event<DynamicObject>) {
-        match source {
-            Source::Kind(index) => self.kinds[index].take(event),
-            Source::ReplicaSets => self.replica_sets.take(event),
-            Source::Pods => self.pods.take(event),
+/// The watches, and what they have told so far.
+struct View<'a> {
+    access: &'a Access<'a>,
+    watched: Vec<&'a Kind>,
+    told: SelectAll<BoxStream<'static, Told>>,
+    scene: Scene,
+    pods_watched: bool,
+    blind: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(access: &'a Access<'a>, watched: Vec<&'a Kind>) -> Self {
+        let mut told = SelectAll::new();
+        for (index, kind) in watched.iter().enumerate() {
+            told.push(watch(access, kind, Some(&access.target.selector()), Source::Kind(index)));
+        }
+        let kinds = watched.iter().map(|_| Mirror::default()).collect();
+        let scene = Scene { kinds, ..Scene::default() };
+        Self { access, watched, told, scene, pods_watched: false, blind: false }
+    }
+
+    fn watch_pods(&mut self) {
+        if !self.pods_watched {
+            self.pods_watched = true;
+            let sets = built_in("apps", "ReplicaSet", "replicasets");
+            self.told.push(watch(self.access, &sets, None, Source::ReplicaSets));
+            self.told.push(watch(self.access, &built_in("", "Pod", "pods"), None, Source::Pods));
         }
     }
+
+    /// Waits until what is seen has changed. May be dropped at any time.
+    async fn change(&mut self, progress: &(impl Fn(String) + Sync)) -> Result<(), Failure> {
+        while let Some((source, event)) = self.told.next().await {
+            let changed = match (event, source) {
+                (Ok(event), Source::Kind(index)) => self.scene.kinds[index].take(event),
+                (Ok(event), Source::ReplicaSets) => self.scene.replica_sets.take(without_spec(event)),
+                (Ok(event), Source::Pods) => self.scene.pods.take(without_spec(event)),
+                (Err(error), Source::Kind(index)) => {
+                    refused(&error, self.access, self.watched[index])?;
+                    false
+                }
+                (Err(error), Source::ReplicaSets | Source::Pods) => {
+                    self.blind(&error, progress);
+                    false
+                }
+            };
+            if changed {
+                return Ok(());
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Without the pods a rollout can still be judged, only later.
+    fn blind(&mut self, error: &watcher::Error, progress: &impl Fn(String)) {
+        tracing::debug!(%error, "pods or replica sets cannot be watched");
+        if cause(error).is_some_and(|cause| matches!(cause, kube::Error::Api(status) if status.code == 403))
+            && !self.blind
+        {
+            self.blind = true;
+            let Target { user, namespace, .. } = self.access.target;
+            progress(format!(
+                "{user} may not list and watch pods and replicasets.apps in namespace {namespace}: a rollout that is \
+                 stuck is only seen when its time is over"
+            ));
+        }
+    }
+}
+
+/// Pods are many and their specs are long.
+fn without_spec(event: watcher::Event<DynamicObject>) -> watcher::Event<DynamicObject> {
+    event.modify(|object| {
+        if let Some(fields) = object.data.as_object_mut() {
+            fields.remove("spec");
+        }
+    })
 }
 
 /// The objects whose state can be waited for, each with the place of its kind among the kinds to watch.
@@ -162,22 +214,25 @@ fn built_in(group: &str, kind: &str, plural: &str) -> Kind {
 
 /// A watch that the account may not have fails the release; any other error is passing.
 fn refused(error: &watcher::Error, access: &Access<'_>, kind: &Kind) -> Result<(), Failure> {
-    let (watcher::Error::InitialListFailed(cause)
-    | watcher::Error::WatchStartFailed(cause)
-    | watcher::Error::WatchFailed(cause)) = error
-    else {
-        return Ok(());
-    };
-    match cause {
-        kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
+    match cause(error) {
+        Some(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
             let subject = format!("{} in {}", kind.plural(), access.target.namespace);
             let error = CallError::Refused(status.clone());
-            Err(access.failure(&error, kind, "get, list and watch", &subject))
+            Err(access.failure(&error, kind, "list and watch", &subject))
         }
         _ => {
             tracing::info!(%error, resource = kind.plural(), "the watch is begun again");
             Ok(())
         }
+    }
+}
+
+fn cause(error: &watcher::Error) -> Option<&kube::Error> {
+    match error {
+        watcher::Error::InitialListFailed(cause)
+        | watcher::Error::WatchStartFailed(cause)
+        | watcher::Error::WatchFailed(cause) => Some(cause),
+        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => None,
     }
 }
 

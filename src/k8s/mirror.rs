@@ -15,12 +15,17 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    pub(crate) fn take(&mut self, event: Event<DynamicObject>) {
+    /// Takes an event and says whether what is live has changed by it.
+    pub(crate) fn take(&mut self, event: Event<DynamicObject>) -> bool {
         match event {
-            Event::Init => self.coming.clear(),
+            Event::Init => {
+                self.coming.clear();
+                return false;
+            }
             Event::InitApply(object) => {
                 let (name, object) = kept(object);
                 self.coming.insert(name, object);
+                return false;
             }
             Event::InitDone => {
                 self.live = std::mem::take(&mut self.coming);
@@ -34,6 +39,7 @@ impl Mirror {
                 self.live.remove(object.metadata.name.as_deref().unwrap_or_default());
             }
         }
+        true
     }
 
     /// The first list is complete: what is not here does not exist.
@@ -60,4 +66,38 @@ fn kept(mut object: DynamicObject) -> (String, Value) {
     object.metadata.managed_fields = None;
     let name = object.metadata.name.clone().unwrap_or_default();
     (name, serde_json::to_value(object).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn named(name: &str) -> DynamicObject {
+        serde_json::from_value(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}})).unwrap()
+    }
+
+    fn names(mirror: &Mirror) -> Vec<&str> {
+        let mut names: Vec<&str> = mirror.all().filter_map(|object| object["metadata"]["name"].as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_name_is_gone() {
+        let mut mirror = Mirror::default();
+        for event in [Event::Init, Event::InitApply(named("a")), Event::InitApply(named("b"))] {
+            assert!(!mirror.take(event), "a list counts when it is complete");
+        }
+        assert!(!mirror.listed());
+        assert!(mirror.take(Event::InitDone));
+        assert!(mirror.take(Event::Apply(named("c"))));
+        assert!(mirror.take(Event::Delete(named("a"))));
+        assert_eq!(names(&mirror), ["b", "c"]);
+        mirror.take(Event::Init);
+        mirror.take(Event::InitApply(named("c")));
+        assert_eq!(names(&mirror), ["b", "c"], "what was seen counts until the new list is complete");
+        mirror.take(Event::InitDone);
+        assert_eq!(names(&mirror), ["c"]);
+    }
 }

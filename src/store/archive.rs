@@ -176,19 +176,19 @@ impl Archive {
     }
 
     /// The latest Deployment of that name, other than `uid`, that asked for the same and has been decided: Succeeded,
-    /// Failed, `RolledBack` or Rejected.
+    /// Failed, `RolledBack` or Rejected. Without a release digest: of whatever release.
     pub async fn finished_twin(
         &self,
         uid: &Uid,
         namespace: &str,
         name: &str,
         request_digest: &Digest,
-        release_digest: &Digest,
+        release_digest: Option<&Digest>,
     ) -> Result<Option<DeploymentRow>, ReadError> {
         let (uid, namespace, name) = (uid.clone(), namespace.to_owned(), name.to_owned());
-        let (request, release) = (request_digest.clone(), release_digest.clone());
+        let (request, release) = (request_digest.clone(), release_digest.cloned());
         self.pool
-            .read(move |connection| query::finished_twin(connection, &uid, (&namespace, &name), (&request, &release)))
+            .read(move |connection| query::finished_twin(connection, &uid, (&namespace, &name), (&request, release.as_ref())))
             .await
     }
 }

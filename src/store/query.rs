@@ -189,14 +189,14 @@ pub(crate) fn finished_twin(
     connection: &Connection,
     uid: &Uid,
     name: (&str, &str),
-    digests: (&Digest, &Digest),
+    digests: (&Digest, Option<&Digest>),
 ) -> rusqlite::Result<Option<DeploymentRow>> {
     let sql = format!(
-        "SELECT {} FROM deployments WHERE namespace = ?1 AND name = ?2 AND request_digest = ?3 AND release_digest = ?4 \
+        "SELECT {} FROM deployments WHERE namespace = ?1 AND name = ?2 AND request_digest = ?3 AND (?4 IS NULL OR release_digest = ?4) \
          AND uid <> ?5 AND phase IN ('Succeeded', 'Failed', 'RolledBack', 'Rejected') ORDER BY updated_at DESC LIMIT 1",
         crate::table::DEPLOYMENTS.columns.join(", ")
     );
-    let key = (name.0, name.1, digests.0.as_str(), digests.1.as_str(), uid.as_str());
+    let key = (name.0, name.1, digests.0.as_str(), digests.1.map(Digest::as_str), uid.as_str());
     one(connection, &sql, key, DeploymentRow::read)
 }
 

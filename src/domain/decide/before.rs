@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::fold::{By, Fold, detail};
-use super::{Effect, Next, Planned};
+use super::{Effect, Next, Planned, Twin};
 use crate::attempt::{Attempt, AttemptType};
 use crate::code::Code;
 use crate::deployment::{Act, Glass, Operation, Ticket};
@@ -23,15 +23,24 @@ impl Fold<'_> {
     pub(super) fn created(&mut self) -> Next {
         let deployment = self.deployment();
         let request = &deployment.request;
-        if let Some(twin) = &self.seen.twin {
-            self.status.adopted_from = Some(twin.uid.clone());
-            self.status.finished_at = Some(self.now);
-            let facts = detail([
-                ("of", Some(twin.uid.to_string())),
-                ("reason", Some("the same request with the same release has ended before".to_owned())),
-            ]);
-            self.emit(&By::Controller, Action::ReleaseAdopted, twin.phase, facts);
-            return Next::Again;
+        match &self.seen.twin {
+            Twin::None => {}
+            // To begin anew now would run again what has ended, once its release is there.
+            Twin::Perhaps => {
+                if let Planned::Missing(wait) = &self.seen.planned {
+                    return Next::Wait(wait.clone());
+                }
+            }
+            Twin::Known { uid, phase } => {
+                self.status.adopted_from = Some(uid.clone());
+                self.status.finished_at = Some(self.now);
+                let facts = detail([
+                    ("of", Some(uid.to_string())),
+                    ("reason", Some("the same request with the same release has ended before".to_owned())),
+                ]);
+                self.emit(&By::Controller, Action::ReleaseAdopted, *phase, facts);
+                return Next::Again;
+            }
         }
         let facts = detail([
             ("service", Some(request.service.to_string())),

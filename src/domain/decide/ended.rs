@@ -17,9 +17,6 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn ended(&mut self) -> Next {
-        if self.status.adopted_from.is_some() {
-            return Next::Rest;
-        }
         let Some(environment) = self.environment() else { return Next::Rest };
         if environment.runtime == RuntimeKind::Manual {
             return self.rollback_by_hand_record().unwrap_or(Next::Rest);
