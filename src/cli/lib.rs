@@ -5,10 +5,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audit;
 mod cluster;
 mod controller;
 mod generate;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,9 @@ struct Arguments {
 enum Command {
     /// Run the controller.
     Controller(controller::Arguments),
+    /// Verify, export and read the history, and settle what went apart.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print everything a cluster needs, for `kubectl apply --server-side -f -`.
     Manifests,
     /// Write the files that come from code: CRDs, policies, contracts.
@@ -48,6 +53,7 @@ pub fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let outcome = match command {
         Command::Controller(arguments) => controller::run(arguments),
+        Command::Audit(command) => audit::run(command),
         Command::Manifests => manifests(),
         Command::Generate(arguments) => generate::run(arguments),
     };
@@ -65,6 +71,16 @@ pub fn main() -> ExitCode {
 
 fn manifests() -> Result<(), Failure> {
     let text = slipway_crd::install::everything().map_err(|error| Failure::Usage(error.to_string()))?;
-    print!("{text}");
-    Ok(())
+    answer(&text)
+}
+
+/// Writes an answer to stdout. A reader that has had enough, as `head` has, is no failure.
+fn answer(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Usage(format!("stdout cannot be written: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

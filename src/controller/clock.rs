@@ -1,4 +1,6 @@
-//! The one place that reads the clock.
+//! The one place that reads the clocks.
+
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -7,4 +9,10 @@ use jiff::Timestamp;
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+/// A clock that never goes back, for how long something took or is good for.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use slipway_crd::{Deployment, Environment, Release};
 use slipway_domain::digest::Digest;
@@ -10,6 +11,7 @@ use slipway_domain::runtime::{Failure, Forecast};
 use tokio::sync::mpsc;
 
 use crate::cache::Cache;
+use crate::clock;
 use crate::executor::Executor;
 use crate::key::Key;
 use crate::leader::Leader;
@@ -42,6 +44,8 @@ pub struct Context<R: Resources> {
     pub epoch: u64,
     /// What runtimes said that plans would do, until it is written down.
     pub forecasts: Forecasts,
+    /// When Environments were last found ready.
+    pub probes: Probes,
     /// Events on the objects, for people.
     pub notices: Notices,
     /// What is counted.
@@ -50,6 +54,28 @@ pub struct Context<R: Resources> {
     pub wake_environment: mpsc::UnboundedSender<Key>,
     /// Releases to look at again.
     pub wake_release: mpsc::UnboundedSender<Key>,
+}
+
+/// When each Environment was last found ready, so that its own status writes do not ask again.
+#[derive(Debug, Default, Clone)]
+pub struct Probes(Arc<Mutex<HashMap<Uid, (Option<i64>, Instant)>>>);
+
+impl Probes {
+    /// Whether this generation of the Environment was found ready within `fresh`.
+    pub fn is_fresh(&self, environment: &Uid, generation: Option<i64>, fresh: Duration) -> bool {
+        let probes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        probes.get(environment).is_some_and(|(probed, at)| *probed == generation && at.elapsed() < fresh)
+    }
+
+    /// Notes what a probe found.
+    pub fn note(&self, environment: &Uid, generation: Option<i64>, ready: bool) {
+        let mut probes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready {
+            probes.insert(environment.clone(), (generation, clock::monotonic()));
+        } else {
+            probes.remove(environment);
+        }
+    }
 }
 
 /// The results of previews, until the decision that uses them is written.

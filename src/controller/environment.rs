@@ -86,9 +86,14 @@ async fn upkeep<R: Resources>(
     wire: &Arc<WireEnvironment>,
     environment: &Environment,
 ) -> Result<Action, PublishError> {
-    let readiness = match environment.deleting {
-        true => None,
-        false => Some(cx.runtimes.readiness(wire).await),
+    let (uid, generation) = (&environment.id.uid, wire.metadata.generation);
+    let known = environment.status.readiness == Readiness::Ready && cx.probes.is_fresh(uid, generation, LATER);
+    let readiness = if environment.deleting || known {
+        None
+    } else {
+        let readiness = cx.runtimes.readiness(wire).await;
+        cx.probes.note(uid, generation, readiness.is_ok());
+        Some(readiness)
     };
     let observed = Observed {
         environment,

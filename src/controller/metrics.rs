@@ -11,6 +11,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use slipway_domain::event::Action;
 
+use crate::clock;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kind {
     kind: &'static str,
@@ -85,10 +87,9 @@ impl Drop for Timer {
 
 impl Metrics {
     /// Times a reconciliation of one kind.
-    #[expect(clippy::disallowed_methods, reason = "durations are measured here and nowhere decide anything")]
     pub fn reconcile(&self, kind: &'static str) -> Timer {
         let histogram = self.durations.get_or_create(&Kind { kind }).clone();
-        Timer { histogram, started: Instant::now() }
+        Timer { histogram, started: clock::monotonic() }
     }
 
     /// A reconciliation failed.

@@ -19,7 +19,7 @@ use slipway_store::{Archive, HeadStatus, OpenError, Options, ReadError, RecordEr
 use tokio::sync::mpsc;
 
 use crate::cache::Cache;
-use crate::context::{Context, Forecasts};
+use crate::context::{Context, Forecasts, Probes};
 use crate::executor::Executor;
 use crate::health::{self, Readiness};
 use crate::key::Key;
@@ -206,6 +206,7 @@ async fn lead(
         leader: leader.clone(),
         epoch,
         forecasts: Forecasts::default(),
+        probes: Probes::default(),
         notices: Notices::start(client),
         metrics,
         wake_environment,

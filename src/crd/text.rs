@@ -8,24 +8,31 @@ use slipway_domain::name::{ACTOR_MAX, LABEL_MAX, LABEL_PATTERN, NOTE_MAX};
 
 /// Kubernetes' way to write a period, without days: `30m`, `1h30m`, `90s`.
 const PERIOD_PATTERN: &str = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$";
+/// A time of RFC 3339 between the years 1000 and 2999.
+const TIME_PATTERN: &str = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
+                            (\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$";
 /// A work reference, a path, an address: one line of this many characters at most.
 const LINE_MAX: usize = 500;
 /// A sentence that Slipway says.
 pub(crate) const MESSAGE_MAX: usize = 4096;
 
-const ONE_LINE: &str = r"self.trim() != '' && !self.matches(r'\p{Cc}')";
-
 fn line(max: usize) -> Schema {
-    json_schema!({
-        "type": "string", "minLength": 1, "maxLength": max,
-        "x-kubernetes-validations": [{"rule": ONE_LINE, "message": "must be one line and not blank"}],
-    })
+    text(max, r"self.trim() != '' && !self.matches(r'\p{Cc}')", "must be one line and not blank")
 }
 
 fn prose(max: usize) -> Schema {
+    text(max, "self.trim() != ''", "must not be blank")
+}
+
+/// A text for people. The schema counts characters and the domain bytes: a note that only one of them takes would make
+/// its object unreadable, and it could not be taken back.
+fn text(max: usize, rule: &str, message: &str) -> Schema {
     json_schema!({
         "type": "string", "minLength": 1, "maxLength": max,
-        "x-kubernetes-validations": [{"rule": "self.trim() != ''", "message": "must not be blank"}],
+        "x-kubernetes-validations": [
+            {"rule": rule, "message": message},
+            {"rule": format!("bytes(self).size() <= {max}"), "message": format!("must be at most {max} bytes in UTF-8")},
+        ],
     })
 }
 
@@ -166,9 +173,10 @@ pub(crate) fn periods(generator: &mut SchemaGenerator) -> Schema {
     list_of(&period(generator), 1, 10)
 }
 
-/// A moment, as RFC 3339 writes it.
+/// A moment, as RFC 3339 writes it. The API server's own reading of the format takes more than that, and what it stores
+/// must be readable.
 pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "format": "date-time", "maxLength": 40})
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 40, "pattern": TIME_PATTERN})
 }
 
 /// An API group; the core group is the empty text.

@@ -156,6 +156,10 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
                 };
             }
             Next::Do(effect) => return fold.decision(Some(effect), None),
+            // A claim is for starting at once. What turns out to have to wait after all gives it back.
+            Next::Wait(wait) if fold.holds_too_early() => {
+                return fold.decision(Some(Effect::Settle(Outcome::Untouched)), Some(wait));
+            }
             Next::Wait(wait) => return fold.decision(None, Some(wait)),
             Next::Rest => return fold.decision(None, None),
         }
@@ -163,6 +167,20 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
 }
 
 impl Fold<'_> {
+    fn holds_too_early(&self) -> bool {
+        let before = match self.status.phase {
+            Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => true,
+            Phase::Applying
+            | Phase::Succeeded
+            | Phase::Failed
+            | Phase::RolledBack
+            | Phase::Rejected
+            | Phase::Aborted => false,
+        };
+        let uid = &self.deployment().id.uid;
+        before && self.environment().is_some_and(|environment| environment.held_by(uid))
+    }
+
     fn step(&mut self) -> Next {
         if let Some(next) = self.deleting() {
             return next;

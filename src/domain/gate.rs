@@ -48,10 +48,10 @@ pub fn preview(deployment: &Deployment, plan: &Plan) -> Result<(), Refusal> {
     if preview.reference.digest == plan.digest {
         return Ok(());
     }
-    Err(Refusal::PreviewMismatch { named: preview.reference.to_string(), current: plan.digest.to_string() })
+    Err(Refusal::PreviewExpired { shown: preview.reference.to_string() })
 }
 
-/// Gate 2: enough people approved exactly this preview, and the ticket is still good.
+/// Gate 2: enough people approved exactly this preview, and the ticket was good until the claim.
 pub fn approval(deployment: &Deployment, environment: &Environment, now: Timestamp) -> Result<(), Refusal> {
     let need = environment.policy.approval.count;
     let Some(preview) = &deployment.status.preview else { return Err(Refusal::PreviewRequired) };
@@ -63,24 +63,50 @@ pub fn approval(deployment: &Deployment, environment: &Environment, now: Timesta
     if have < need {
         return Err(Refusal::ApprovalRequired { have, need, subject });
     }
+    let claimed = environment.held_by(&deployment.id.uid);
     match deployment.status.ticket.as_ref().and_then(|ticket| ticket.expires_at) {
-        Some(at) if now >= at => Err(Refusal::TicketExpired { at }),
+        Some(at) if now >= at && !claimed => Err(Refusal::TicketExpired { at }),
         Some(_) | None => Ok(()),
     }
 }
 
 /// Gate 3, first half: the Environment is Active, ready and not frozen.
 pub fn environment(deployment: &Deployment, environment: &Environment, now: Timestamp) -> Result<(), Refusal> {
+    active(environment)?;
+    ready(environment)?;
+    let overridden = deployment.status.freeze_overridden || deployment.status.break_glass.is_some();
+    match environment.policy.frozen(now) {
+        Some(window) if !overridden => Err(Refusal::EnvironmentFrozen {
+            environment: environment.id.name.clone(),
+            until: window.end,
+            reason: window.reason.clone(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn active(environment: &Environment) -> Result<(), Refusal> {
+    let status = &environment.status;
+    let hint = match status.phase {
+        // Who has it is for the queue to say.
+        EnvironmentPhase::Active | EnvironmentPhase::Deploying => return Ok(()),
+        EnvironmentPhase::Failed => {
+            let failed = status.failed.as_ref().map_or("an unknown operation", |uid| uid.as_str());
+            format!("look at what failed, then roll it back or set spec.reset with of: {failed}")
+        }
+        EnvironmentPhase::Pending
+        | EnvironmentPhase::Bootstrapping
+        | EnvironmentPhase::Cloning
+        | EnvironmentPhase::Restoring => "wait until that is done".to_owned(),
+    };
+    let (environment, phase) = (environment.id.name.clone(), status.phase.to_string());
+    Err(Refusal::EnvironmentNotActive { environment, phase, hint })
+}
+
+/// The part of gate 3 that a rollback passes too: something could be done in the Environment at all.
+pub fn ready(environment: &Environment) -> Result<(), Refusal> {
     let name = environment.id.name.clone();
     let status = &environment.status;
-    if status.phase == EnvironmentPhase::Failed {
-        let failed = status.failed.as_ref().map_or("an unknown operation", |uid| uid.as_str());
-        return Err(Refusal::EnvironmentNotActive {
-            environment: name,
-            phase: status.phase.to_string(),
-            hint: format!("look at what failed, then roll it back or set spec.reset with of: {failed}"),
-        });
-    }
     if status.readiness != Readiness::Ready {
         let hint = if status.readiness_message.is_empty() {
             "waiting for its first check".to_owned()
@@ -96,15 +122,7 @@ pub fn environment(deployment: &Deployment, environment: &Environment, now: Time
             hint: "name another environment in a new Deployment".to_owned(),
         });
     }
-    let overridden = deployment.status.freeze_overridden || deployment.status.break_glass.is_some();
-    match environment.policy.frozen(now) {
-        Some(window) if !overridden => Err(Refusal::EnvironmentFrozen {
-            environment: name,
-            until: window.end,
-            reason: window.reason.clone(),
-        }),
-        Some(_) | None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Gate 3, second half: nobody else has the Environment, and nobody is ahead in its queue.

@@ -55,7 +55,6 @@ pub struct IllegalEvent {
     pub action: Action,
 }
 
-
 impl Phase {
     /// Every phase, in the order of a Deployment's life.
     pub const ALL: [Self; 10] = [
@@ -79,8 +78,21 @@ impl Phase {
     pub fn next(self, action: Action, to: Self) -> Result<Self, IllegalEvent> {
         let illegal = Err(IllegalEvent { from: self, action });
         let allowed: &[Self] = match (self, action) {
-            (_, Action::ReleaseReviewVoid | Action::ReleaseDeleted | Action::ReleaseBreakGlassReviewed) => &[self],
-            (Self::Pending, Action::ReleaseCreated) => &[Self::Pending],
+            // What is noted leads nowhere. Reviews of a rollback by hand are noted while it waits beside the phase.
+            (_, Action::ReleaseReviewVoid | Action::ReleaseBreakGlassReviewed)
+            | (
+                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
+                Action::ReleaseFreezeOverridden,
+            )
+            | (
+                Self::Applying | Self::Succeeded | Self::Failed,
+                Action::ReleaseRollbackRequested | Action::ReleaseApproved | Action::ReleaseRejected,
+            )
+            | (
+                Self::Succeeded | Self::Failed | Self::RolledBack | Self::Rejected | Self::Aborted,
+                Action::ReleaseDeleted,
+            )
+            | (Self::Pending, Action::ReleaseCreated) => &[self],
             (Self::Pending, Action::ReleaseAdopted) => {
                 &[Self::Succeeded, Self::Failed, Self::RolledBack, Self::Rejected]
             }
@@ -93,28 +105,22 @@ impl Phase {
             (Self::Previewed, Action::ReleaseConfirmed) => &[Self::Previewed, Self::Approved],
             (Self::Previewed, Action::ReleasePendingApproval) => &[Self::PendingApproval],
             (Self::PendingApproval, Action::ReleaseApproved) => &[Self::PendingApproval, Self::Approved],
-            // A rollback by hand is reviewed while the Deployment itself has ended.
-            (Self::Succeeded | Self::Failed, Action::ReleaseApproved | Action::ReleaseRejected) => &[self],
             (Self::PendingApproval, Action::ReleaseRejected) => &[Self::Rejected],
             (Self::PendingApproval, Action::ReleaseBreakGlass) => &[Self::Approved],
-            (
-                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
-                Action::ReleaseFreezeOverridden,
-            ) => &[self],
             (Self::Approved, Action::ReleaseApplying) => &[Self::Applying],
             (Self::Applying, Action::ReleaseApplied) => &[Self::Succeeded],
-            (Self::Applying, Action::ReleaseFailed) => &[Self::Failed],
+            (Self::Applying, Action::ReleaseFailed)
+            | (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackFailed) => &[Self::Failed],
             (
                 Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
                 Action::ReleaseAborted,
             ) => &[Self::Aborted],
-            // The abort of a running attempt is accepted first and ends in Failed once the runtime has stopped.
+            // The abort of a running attempt is accepted first and ends in Failed once the runtime has stopped; where
+            // people are at work there is nothing to wait for.
             (Self::Applying, Action::ReleaseAborted) => &[Self::Applying, Self::Failed],
-            (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackRequested) => &[self],
             (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackCompleted) => {
                 &[Self::RolledBack]
             }
-            (Self::Succeeded | Self::Failed, Action::ReleaseRollbackFailed) => &[Self::Failed],
             (
                 Self::Pending
                 | Self::Previewed

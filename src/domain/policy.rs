@@ -97,8 +97,8 @@ pub struct Overrides {
     pub freeze_windows: Vec<FreezeWindow>,
 }
 
-const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
-const TWO_HOURS: Duration = Duration::from_secs(2 * 60 * 60);
+const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+const TWO_HOURS: Duration = Duration::from_hours(2);
 
 impl Policy {
     /// The policy of a tier and a runtime, before anything is overridden.
@@ -177,7 +177,7 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             max_attempts: 3,
-            backoff: vec![Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)],
+            backoff: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15)],
         }
     }
 }

@@ -79,11 +79,17 @@ pub enum Refusal {
         /// What stands.
         current: String,
     },
+    /// What was shown is not what would be applied any more.
+    #[error("what would be applied has changed since preview {shown}: a new one is being made")]
+    PreviewExpired {
+        /// What was shown.
+        shown: String,
+    },
     /// There is no preview yet.
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided already: no further review is accepted")]
+    #[error("{subject} has been decided already: nothing further is accepted")]
     Decided {
         /// What was judged.
         subject: String,
@@ -180,6 +186,7 @@ impl Refusal {
             Self::NotTheCaller { .. } | Self::Forbidden { .. } => Code::Forbidden,
             Self::RequesterRequired { .. } => Code::RequesterRequired,
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
+            Self::PreviewExpired { .. } => Code::PreviewExpired,
             Self::PreviewRequired => Code::PreviewRequired,
             Self::Decided { .. } => Code::Conflict,
             Self::ApprovalRequired { .. } => Code::ApprovalRequired,

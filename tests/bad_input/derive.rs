@@ -189,6 +189,10 @@ fn texts(schema: &Value, says: &impl Fn(&str) -> Vec<String>, wrongs: &mut Wrong
         let (wrong, to) = match rule["message"].as_str() {
             Some("must be one line and not blank") => ("has two lines", json!("a\nb")),
             Some("must not be blank") => ("is blank", json!(" \n ")),
+            Some(told) if told.ends_with("bytes in UTF-8") => {
+                let max = usize::try_from(schema["maxLength"].as_u64().unwrap_or(0)).unwrap_or(0);
+                ("has too many bytes", json!("ä".repeat(max / 2 + 1)))
+            }
             Some("must be longer than nothing") => ("is nothing", json!("0s")),
             Some("must stay beneath the root: it may not contain '..'") => ("leaves its root", json!("a/../../b")),
             Some("must not contain '.' or '..'") => ("has dots", json!("/a/../b")),

@@ -1,0 +1,109 @@
+//! `slipway audit verify`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use slipway_controller::HEAD_ANNOTATION;
+use slipway_store::{CheckpointKey, Head, OpenError, Proof, Verified, VerifyError, verify, verify_export};
+
+use super::unopened;
+use crate::{Failure, answer};
+
+/// What is verified, and against what.
+#[derive(Debug, clap::Args)]
+#[group(id = "history", required = true, multiple = false, args = ["database", "export"])]
+pub(crate) struct Arguments {
+    /// The archive, or a copy of it. A controller may be running on it.
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+    /// Instead of an archive: what `slipway audit export` wrote; `-` for stdin.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// The head that was remembered outside the file: an annotation of the Lease, a ticket, a notebook. It proves that
+    /// nothing up to it was cut off or rewritten as a whole.
+    #[arg(long, value_name = "ROW:HASH")]
+    head: Option<Head>,
+    /// The key that signs checkpoints. It proves that whoever rewrote the file did not have it.
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    checkpoint_key: Option<PathBuf>,
+}
+
+pub(super) fn run(Arguments { database, export, head, checkpoint_key }: Arguments) -> Result<(), Failure> {
+    let key = checkpoint_key.map(|path| CheckpointKey::from_file(&path)).transpose();
+    let key = key.map_err(|error| Failure::Usage(slipway_controller::explain(&error)))?;
+    let signed = key.is_some();
+    let (path, flag, outcome) = match (database, export) {
+        (Some(path), _) => {
+            let outcome = verify(&path, &Proof { head, checkpoint_key: key });
+            (path, "database", outcome)
+        }
+        (None, Some(path)) => {
+            let outcome = verify_export(open(&path)?, head.as_ref());
+            (path, "export", outcome)
+        }
+        (None, None) => return Err(Failure::Usage("name a history with --database or --export".to_owned())),
+    };
+    let verified = outcome.map_err(|error| refusal(&path, &error))?;
+    if signed && verified.signed_row.is_none() {
+        return Err(Failure::No(format!(
+            "{}: no checkpoint in it is signed with this key: it is not the key this archive is signed with, or the \
+             signatures were taken out",
+            path.display()
+        )));
+    }
+    answer(&summary(&path, flag, &verified))
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let unreadable = |error: io::Error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(Failure::Usage(format!("{} is a folder; name the file that was exported", path.display())));
+    }
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn refusal(path: &Path, error: &VerifyError) -> Failure {
+    let place = path.display();
+    match error {
+        VerifyError::Tampered(tampered) => Failure::No(format!("{place} does not verify: {tampered}")),
+        VerifyError::Open(OpenError::Damaged { source, .. }) => {
+            Failure::No(format!("{place} does not verify: file {place}: cannot be read: {source}"))
+        }
+        VerifyError::Open(error) => unopened(error),
+        VerifyError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Failure::No(format!("{place} does not verify: it is not text: {error}"))
+        }
+        VerifyError::Sqlite(_) | VerifyError::Io(_) => {
+            Failure::Usage(format!("{place}: {}", slipway_controller::explain(error)))
+        }
+    }
+}
+
+fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
+    let Verified { rows, head, tail_proven, signed_row, changes_after_head } = verified;
+    let place = path.display();
+    let head = head.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string);
+    let mut lines = vec![format!("{place} verifies"), format!("events  {rows}"), format!("head    {head}")];
+    if let Some(signed) = signed_row {
+        lines.push(format!("signed  up to row {signed}, with this key"));
+    }
+    if *changes_after_head > 0 {
+        lines.push(format!("since   {changes_after_head} writes of current rows, which no event covers yet"));
+    }
+    if *tail_proven {
+        lines.push("tail proven: the head that was given is part of this history".to_owned());
+    } else {
+        let annotation = HEAD_ANNOTATION.replace('.', "\\.");
+        lines.push("tail not proven: newer events could have been cut off; give --head, for instance".to_owned());
+        lines.push(format!(
+            "  slipway audit verify --{flag} {place} --head \"$(kubectl get lease -n slipway-system slipway \
+             -o jsonpath='{{.metadata.annotations.{annotation}}}')\""
+        ));
+    }
+    lines.join("\n") + "\n"
+}
