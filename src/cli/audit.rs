@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Head(head::Arguments),
     /// Show who did what and when, oldest first.
     Log(log::Arguments),
-    /// Settle what object and archive disagree about.
+    // Its help is long, and stands there.
     Adopt(adopt::Arguments),
 }
 

@@ -28,7 +28,9 @@ pub async fn deployment<R: Resources>(
     });
     let mut status = archived.map_or_else(|| deployment.status.clone(), |known| known.status);
     continue_after(&mut status.audit, event, cx.epoch);
-    publish::deployment(cx, wire, deployment, &status, None).await.map(|_| ())
+    let wire = publish::deployment(cx, wire, deployment, &status, None).await?;
+    publish::row_of_deployment(cx, &wire, deployment, &status).await?;
+    Ok(())
 }
 
 /// The same for an Environment.
@@ -47,7 +49,9 @@ pub async fn environment<R: Resources>(
     });
     let mut status = archived.map_or_else(|| environment.status.clone(), |known| known.status);
     continue_after(&mut status.audit, event, cx.epoch);
-    publish::environment(cx, wire, &status).await.map(|_| ())
+    let wire = publish::environment(cx, wire, &status).await?;
+    publish::mirror_environment(cx, &wire, &status).await?;
+    Ok(())
 }
 
 fn continue_after(audit: &mut Audit, event: &Event, epoch: u64) {

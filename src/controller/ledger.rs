@@ -6,12 +6,15 @@
 //! objects are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use slipway_domain::audit::Audit;
-use slipway_domain::event::{Action, Event};
+use slipway_domain::event::{Action, Detail, Event, ResourceType};
 use slipway_domain::name::Uid;
 use slipway_store::{Archive, ReadError, Record, RecordError};
+
+use crate::clock;
 
 /// What became of one comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +40,31 @@ pub struct Divergence {
     pub archive_seq: u64,
     /// What is different.
     pub why: String,
+    /// The archive's file.
+    pub database: PathBuf,
 }
 
 impl Divergence {
     /// What a person reads, and what they can do.
     pub fn message(&self) -> String {
+        let target = format!("--resource {} --object-seq {}", self.uid, self.object_seq);
         format!(
-            "{}: {} (object at event {}, archive at event {}); decide which is right, then run: slipway audit adopt \
-             --resource {} --object-seq {}",
-            self.what, self.why, self.object_seq, self.archive_seq, self.uid, self.object_seq
+            "{}: {} (object at event {}, archive at event {}); look at both, then run: {}",
+            self.what,
+            self.why,
+            self.object_seq,
+            self.archive_seq,
+            adopt_command(&self.database, &target)
         )
     }
+}
+
+/// What a person pastes into a shell to settle it; why is theirs to say.
+pub fn adopt_command(database: &Path, target: &str) -> String {
+    let path = database.display().to_string();
+    let plain = path.chars().all(|c| c.is_alphanumeric() || "/._-+@%=:,".contains(c));
+    let path = if plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    format!("slipway audit adopt --database {path} {target} --actor \"$USER\" --note \"why\"")
 }
 
 /// Why the ledger could not answer.
@@ -68,14 +85,17 @@ pub enum LedgerError {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     archive: Archive,
+    database: PathBuf,
+    accepted: Option<Event>,
     archived: Arc<Mutex<HashMap<Uid, u64>>>,
     diverged: Arc<Mutex<BTreeMap<Uid, Divergence>>>,
 }
 
 impl Ledger {
-    /// A ledger over an open archive.
-    pub fn new(archive: Archive) -> Self {
-        Self { archive, archived: Arc::default(), diverged: Arc::default() }
+    /// A ledger over the open archive at `database`; `accepted` is a person's acceptance of an archive that is older than
+    /// its objects.
+    pub fn new(archive: Archive, database: PathBuf, accepted: Option<Event>) -> Self {
+        Self { archive, database, accepted, archived: Arc::default(), diverged: Arc::default() }
     }
 
     /// The archive, for reads.
@@ -107,6 +127,9 @@ impl Ledger {
         let why = if archive_seq > audit.seq {
             Some("the archive knows events that the object lacks: the object is an older copy")
         } else if audit.audited_seq > archive_seq || first > archive_seq + 1 {
+            if let Some(event) = self.accept(audit, archive_seq).await? {
+                return Ok(Sight::Adopted(Box::new(event)));
+            }
             Some("the object knows events that the archive lacks: the archive is an older copy, or another one")
         } else {
             None
@@ -130,6 +153,37 @@ impl Ledger {
         Ok(Sight::Archived(archive_seq))
     }
 
+    /// Adopts an object that knows more than an archive which a person has accepted as it is: the acceptance is for all.
+    async fn accept(&self, audit: &Audit, archive_seq: u64) -> Result<Option<Event>, LedgerError> {
+        let (Some(accepted), Some(last)) = (&self.accepted, audit.last()) else { return Ok(None) };
+        let action = match last.resource_type {
+            ResourceType::Deployment => Action::ReleaseAdopted,
+            ResourceType::Environment => Action::EnvironmentAdopted,
+            ResourceType::Archive => return Ok(None),
+        };
+        let seq = audit.seq.max(archive_seq) + 1;
+        let detail = Detail::from([
+            ("reason".to_owned(), "audit_diverged".to_owned()),
+            ("causedBy".to_owned(), accepted.event_id.clone()),
+            ("objectSeq".to_owned(), audit.seq.to_string()),
+            ("archiveSeq".to_owned(), archive_seq.to_string()),
+            ("note".to_owned(), accepted.detail.get("note").cloned().unwrap_or_default()),
+        ]);
+        let event = Event {
+            event_id: Event::id(&last.resource_id, seq),
+            seq,
+            action,
+            actor_id: accepted.actor_id.clone(),
+            source: accepted.source,
+            occurred_at: clock::now(),
+            detail,
+            ..last.clone()
+        };
+        let record = Record { events: vec![event.clone()], ..Record::default() };
+        self.archive.record(record).await.map_err(LedgerError::Record)?;
+        Ok(Some(event))
+    }
+
     /// Archives a record of `uid` whose newest event is `seq`.
     pub async fn record(&self, uid: &Uid, what: &str, seq: u64, record: Record) -> Result<(), LedgerError> {
         match self.archive.record(record).await {
@@ -148,8 +202,14 @@ impl Ledger {
 
     /// Notes that an object is an older copy although its numbered history does not show it.
     pub fn diverge(&self, uid: &Uid, what: &str, object_seq: u64, archive_seq: u64, why: &str) -> Sight {
-        let divergence =
-            Divergence { uid: uid.clone(), what: what.to_owned(), object_seq, archive_seq, why: why.to_owned() };
+        let divergence = Divergence {
+            uid: uid.clone(),
+            what: what.to_owned(),
+            object_seq,
+            archive_seq,
+            why: why.to_owned(),
+            database: self.database.clone(),
+        };
         let mut diverged = self.diverged.lock().unwrap_or_else(PoisonError::into_inner);
         if diverged.insert(uid.clone(), divergence.clone()).is_none() {
             tracing::error!(uid = %uid, "{}", divergence.message());

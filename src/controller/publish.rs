@@ -132,6 +132,20 @@ pub async fn mirror_deployment<R: Resources>(
     Ok(())
 }
 
+/// Archives what a Deployment is now, without an event: a person has settled what it is.
+pub async fn row_of_deployment<R: Resources>(
+    cx: &Context<R>,
+    wire: &WireDeployment,
+    deployment: &Deployment,
+    status: &Status,
+) -> Result<(), LedgerError> {
+    let what = format!("deployment {}", Key::of(wire));
+    let release = release_digest(cx, deployment, status).await?;
+    let row = slipway_store::Row::Deployment(row::deployment(wire, deployment, status, release));
+    let record = Record { row: Some(row), ..Record::default() };
+    cx.ledger.record(&deployment.id.uid, &what, status.audit.seq, record).await
+}
+
 /// The digest of the Release, which the journal may have dropped but the archive has not.
 async fn release_digest<R: Resources>(
     cx: &Context<R>,

@@ -4,17 +4,19 @@
 //! taken up again, and releases the Lease.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use slipway_crd::operation::{Deploy, Operation};
 use slipway_crd::{Deployment, Environment, Lenient, Release};
+use slipway_domain::event::Event;
 use slipway_store::{Archive, HeadStatus, OpenError, Options, ReadError, RecordError};
 use tokio::sync::mpsc;
 
@@ -25,7 +27,7 @@ use crate::health::{self, Readiness};
 use crate::key::Key;
 use crate::kubernetes::Cluster;
 use crate::leader::{Leader, LeaseConfig, LeaseError};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, adopt_command};
 use crate::metrics::Metrics;
 use crate::notice::Notices;
 use crate::publish::PublishError;
@@ -181,13 +183,15 @@ async fn lead(
     metrics: Metrics,
     (executor, wakes): (Executor, mpsc::UnboundedReceiver<Key>),
 ) -> Result<(), RunError> {
-    let lease = same_archive(&archive, &leader, &readiness).await?;
+    // Whoever pastes what a message says to run does so in another folder.
+    let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
+    let (lease, accepted) = same_archive(&archive, &database, &leader, &readiness).await?;
     let cluster = Cluster::new(client.clone(), config.namespace.clone());
     let epoch = open_term(&archive, lease, &client, config).await?;
     metrics.leads(epoch);
     tracing::info!(epoch, "leading");
 
-    let ledger = Ledger::new(archive.clone());
+    let ledger = Ledger::new(archive.clone(), database, accepted);
     readiness.leads(ledger.clone(), executor.clone());
     let (wake_environment, environment_wakes) = mpsc::unbounded_channel();
     let (wake_release, release_wakes) = mpsc::unbounded_channel();
@@ -220,26 +224,41 @@ async fn lead(
 }
 
 /// Waits until the archive is the one that the Lease remembers, or a person has accepted that it is not.
+///
+/// Returns the Lease, and that acceptance.
 async fn same_archive(
     archive: &Archive,
+    database: &Path,
     leader: &Leader,
     readiness: &Readiness,
-) -> Result<Option<k8s_openapi::api::coordination::v1::Lease>, RunError> {
+) -> Result<(Option<Lease>, Option<Event>), RunError> {
+    let mut said = String::new();
     loop {
         let lease = leader.read().await?;
-        let Some(head) = lease.as_ref().and_then(Leader::remembered_head) else { return Ok(lease) };
-        let HeadStatus::Lost { here } = archive.head_status(head.clone()).await? else {
-            readiness.clear();
-            return Ok(lease);
+        let Some(head) = lease.as_ref().and_then(Leader::remembered_head) else { return Ok((lease, None)) };
+        let here = match archive.head_status(head.clone()).await? {
+            HeadStatus::Contained => {
+                readiness.clear();
+                return Ok((lease, None));
+            }
+            HeadStatus::Adopted { row } => {
+                readiness.clear();
+                let accepted = archive.events_page(row.saturating_sub(1), 1).await?.pop();
+                return Ok((lease, accepted.map(|line| line.event)));
+            }
+            HeadStatus::Lost { here } => here,
         };
         let here = here.map_or_else(|| "nothing".to_owned(), |here| here.to_string());
         let message = format!(
             "audit_diverged: the archive ends at {here}, but the cluster remembers {head}: this database is an older \
-             copy or another one. Nothing is done until it is put back, or accepted with: slipway audit adopt \
-             --database … --lost-head {head} --actor … --note …"
+             copy or another one. Nothing is done until it is put back, or accepted with: {}",
+            adopt_command(database, &format!("--lost-head {head}"))
         );
-        tracing::error!("{message}");
-        readiness.trouble(message);
+        if message != said {
+            tracing::error!("{message}");
+            readiness.trouble(message.clone());
+            said = message;
+        }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
@@ -247,7 +266,7 @@ async fn same_archive(
 /// The number of this term: higher than any that the Lease, the archive or an object has seen.
 async fn open_term(
     archive: &Archive,
-    lease: Option<k8s_openapi::api::coordination::v1::Lease>,
+    lease: Option<Lease>,
     client: &Client,
     config: &Config,
 ) -> Result<u64, RunError> {

@@ -192,11 +192,8 @@ fn target(environment: &WireEnvironment, service: &ServiceName) -> Result<Target
     Ok(Target {
         namespace: namespace.clone(),
         user: format!("system:serviceaccount:{home}:{service_account_name}"),
-        groups: vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{home}"),
-            "system:authenticated".to_owned(),
-        ],
+        // The server itself gives a service account its groups; naming them would take the right to impersonate groups.
+        groups: Vec::new(),
         environment: format!("{home}/{name}"),
         service: service.to_string(),
         allow: allowed_kinds

@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slipway_domain::review::Verdict;
+use slipway_domain::rollback::AUTOMATIC_ID;
 
 use crate::rule::entry_stays;
 use crate::{text, vocabulary};
@@ -55,7 +56,12 @@ pub struct Review {
 /// A rollback that someone asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = entry_stays())]
+#[x_kube(
+    validation = entry_stays(),
+    validation = Rule::new(format!("self.id != '{AUTOMATIC_ID}'"))
+        .message("is the id of the rollback that health checks ask for: choose another")
+        .field_path(".id"),
+)]
 pub struct RollbackRequest {
     /// A name for this request, unlike that of any other rollback of this Deployment.
     #[schemars(schema_with = "text::label")]

@@ -76,11 +76,8 @@ impl Reader {
         entries: &[W],
         read: impl Fn(&mut Self, &str, &W) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let read: Vec<Option<T>> = entries
-            .iter()
-            .enumerate()
-            .map(|(place, entry)| read(self, &format!("{field}[{place}]"), entry))
-            .collect();
+        let read: Vec<Option<T>> =
+            entries.iter().enumerate().map(|(place, entry)| read(self, &format!("{field}[{place}]"), entry)).collect();
         read.into_iter().collect()
     }
 

@@ -18,40 +18,45 @@ pub fn rbac() -> Vec<Value> {
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": ACCOUNT, "namespace": NAMESPACE, "labels": labels()},
         }),
-        role("ClusterRole", "slipway-controller", &[
-            rule(&[GROUP], &["deployments", "environments", "releases"], &["get", "list", "watch", "patch"]),
-            rule(
-                &[GROUP],
-                &["deployments/status", "environments/status", "releases/status"],
-                &["get", "patch", "update"],
-            ),
-            rule(&[""], &["namespaces"], &["get"]),
-            rule(&["", "events.k8s.io"], &["events"], &["create", "patch"]),
-            rule(
-                &["admissionregistration.k8s.io"],
-                &[
-                    "mutatingadmissionpolicies",
-                    "mutatingadmissionpolicybindings",
-                    "validatingadmissionpolicies",
-                    "validatingadmissionpolicybindings",
-                ],
-                &["get", "list", "watch"],
-            ),
-            rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
-            rule(&["authorization.k8s.io"], &["subjectaccessreviews"], &["create"]),
-        ]),
+        role(
+            "ClusterRole",
+            "slipway-controller",
+            &[
+                rule(&[GROUP], &["deployments", "environments", "releases"], &["get", "list", "watch", "patch"]),
+                rule(
+                    &[GROUP],
+                    &["deployments/status", "environments/status", "releases/status"],
+                    &["get", "patch", "update"],
+                ),
+                rule(&[""], &["namespaces"], &["get"]),
+                rule(&["", "events.k8s.io"], &["events"], &["create", "patch"]),
+                rule(
+                    &["admissionregistration.k8s.io"],
+                    &[
+                        "mutatingadmissionpolicies",
+                        "mutatingadmissionpolicybindings",
+                        "validatingadmissionpolicies",
+                        "validatingadmissionpolicybindings",
+                    ],
+                    &["get", "list", "watch"],
+                ),
+                rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
+                rule(&["authorization.k8s.io"], &["subjectaccessreviews"], &["create"]),
+            ],
+        ),
         binding("ClusterRoleBinding", "slipway-controller", "ClusterRole", "slipway-controller"),
-        role("Role", "slipway-leader", &[rule(
-            &["coordination.k8s.io"],
-            &["leases"],
-            &["get", "create", "update", "patch"],
-        )]),
+        role(
+            "Role",
+            "slipway-leader",
+            &[rule(&["coordination.k8s.io"], &["leases"], &["get", "create", "update", "patch"])],
+        ),
         binding("RoleBinding", "slipway-leader", "Role", "slipway-leader"),
         // Not bound here: bind it in each namespace that holds Environments.
-        role("ClusterRole", "slipway-namespace", &[
-            rule(&[""], &["serviceaccounts"], &["impersonate"]),
-            rule(&[""], &["secrets"], &["get"]),
-        ]),
+        role(
+            "ClusterRole",
+            "slipway-namespace",
+            &[rule(&[""], &["serviceaccounts"], &["impersonate"]), rule(&[""], &["secrets"], &["get"])],
+        ),
     ]
 }
 

@@ -18,12 +18,7 @@ pub use release::release;
 use crate::running;
 
 fn audit(audit: &Audit) -> crate::Audit {
-    crate::Audit {
-        seq: audit.seq,
-        epoch: audit.epoch,
-        audited_seq: audit.audited_seq,
-        journal: audit.journal.clone(),
-    }
+    crate::Audit { seq: audit.seq, epoch: audit.epoch, audited_seq: audit.audited_seq, journal: audit.journal.clone() }
 }
 
 fn running(release: &RunningRelease) -> running::RunningRelease {

@@ -15,19 +15,25 @@ const CALLER: &str = "request.userInfo.username";
 /// The policies that stamp, each with its binding.
 pub fn policies() -> Vec<Value> {
     [
-        stamp("deployments", &[
-            on("CREATE", &set("/spec/submittedBy", CALLER)),
-            format!(
-                "request.operation == 'CREATE' && !has(object.spec.requester) ? {} : []",
-                set("/spec/requester", CALLER)
-            ),
-            // A tool that replaces the whole object leaves out what it never wrote.
-            restored("submittedBy"),
-            restored("requester"),
-            finalizer(AUDIT_FINALIZER),
-        ]),
+        stamp(
+            "deployments",
+            &[
+                on("CREATE", &set("/spec/submittedBy", CALLER)),
+                format!(
+                    "request.operation == 'CREATE' && !has(object.spec.requester) ? {} : []",
+                    set("/spec/requester", CALLER)
+                ),
+                // A tool that replaces the whole object leaves out what it never wrote.
+                restored("submittedBy"),
+                restored("requester"),
+                finalizer(AUDIT_FINALIZER),
+            ],
+        ),
         stamp("releases", &[finalizer(IN_USE_FINALIZER)]),
-        stamp("environments", &[on("CREATE", &set("/spec/changedBy", CALLER)), changed_by(), finalizer(AUDIT_FINALIZER)]),
+        stamp(
+            "environments",
+            &[on("CREATE", &set("/spec/changedBy", CALLER)), changed_by(), finalizer(AUDIT_FINALIZER)],
+        ),
         release_stays(),
     ]
     .into_iter()

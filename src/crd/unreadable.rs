@@ -35,9 +35,7 @@ where
     let metadata = object.metadata.clone();
     serde_json::to_value(object)
         .and_then(serde_json::from_value)
-        .map_err(|error| {
-            Box::new(Unreadable { kind: K::kind(&()).into_owned(), metadata, reason: error.to_string() })
-        })
+        .map_err(|error| Box::new(Unreadable { kind: K::kind(&()).into_owned(), metadata, reason: error.to_string() }))
 }
 
 /// An object as a watch delivers it: read, or told apart as unreadable. A watch of these never fails on one object.
@@ -136,7 +134,9 @@ mod tests {
         let object: DynamicObject = serde_json::from_value(stored(&json!({"teleport": {}}))).unwrap();
         let unreadable = read::<Deployment>(object).unwrap_err();
         assert_eq!(unreadable.metadata.uid.as_deref(), Some("u-9"));
-        assert!(unreadable.to_string().starts_with("Deployment shop/web-v9 cannot be read: unknown variant `teleport`"));
+        assert!(
+            unreadable.to_string().starts_with("Deployment shop/web-v9 cannot be read: unknown variant `teleport`")
+        );
     }
 
     #[test]

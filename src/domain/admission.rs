@@ -5,11 +5,12 @@
 
 use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
 use crate::environment::{Environment, RuntimeKind};
-use crate::name::{Actor, Note};
+use crate::name::Actor;
 use crate::phase::Phase;
 use crate::policy::Tier;
 use crate::refusal::Refusal;
 use crate::review::{Review, Verdict, judge};
+use crate::rollback::{Origin, Rollback, RollbackState};
 
 /// What a caller may be allowed to do with an Environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,7 +102,7 @@ pub fn admit(
 ) -> Result<(), Refusal> {
     match old {
         None => create(new, caller, environment),
-        Some(old) => update(old, new, caller),
+        Some(old) => update(old, new, caller, environment),
     }
 }
 
@@ -141,14 +142,19 @@ fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) 
     request(&new.request, environment)
 }
 
-fn update(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+fn update(
+    old: &Deployment,
+    new: &Deployment,
+    caller: &Caller,
+    environment: Option<&Environment>,
+) -> Result<(), Refusal> {
     if old.request != new.request {
         return Err(Refusal::Immutable { field: "spec".to_owned(), hint: "create a new Deployment" });
     }
     kept(&old.intents, &new.intents)?;
     confirmations(old, new, caller)?;
-    reviews(old, new, caller)?;
-    manual(old, new, caller)?;
+    reviews(old, new, caller, environment)?;
+    manual(old, new, caller, environment)?;
     rollbacks(old, new, caller)?;
     acts(old, new, caller)
 }
@@ -183,31 +189,47 @@ fn confirmations(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<
     Ok(())
 }
 
-fn reviews(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+fn reviews(
+    old: &Deployment,
+    new: &Deployment,
+    caller: &Caller,
+    environment: Option<&Environment>,
+) -> Result<(), Refusal> {
     for entry in new.intents.reviews.iter().filter(|entry| !old.intents.reviews.contains(entry)) {
-        review(old, entry, caller)?;
+        caller.is(&entry.reviewer, "spec.reviews[].reviewer")?;
+        caller.may(Verb::Approve, &old.request)?;
+        match old.status.rollback.as_ref().filter(|rollback| rollback.reference == entry.subject) {
+            Some(rollback) => rollback_review(old, rollback, entry, environment)?,
+            None => review(old, entry)?,
+        }
     }
     Ok(())
 }
 
-/// One new review, of the preview that stands or of the rollback that waits.
-fn review(old: &Deployment, entry: &Review, caller: &Caller) -> Result<(), Refusal> {
-    caller.is(&entry.reviewer, "spec.reviews[].reviewer")?;
-    caller.may(Verb::Approve, &old.request)?;
-    if let Some(rollback) = old.status.rollback.as_ref().filter(|rollback| rollback.reference == entry.subject) {
-        return match &rollback.origin {
-            crate::rollback::Origin::Manual { actor } if *actor == entry.reviewer => {
-                Err(Refusal::SelfApproval { reviewer: actor.clone() })
-            }
-            _ if rollback.state != crate::rollback::RollbackState::Requested => {
-                Err(Refusal::Decided { subject: entry.subject.clone() })
-            }
-            _ if entry.verdict == Verdict::Reject && entry.note.is_none() => {
-                Err(Refusal::NoteRequired { action: "reject" })
-            }
-            _ => Ok(()),
-        };
+/// One new review of a rollback by hand: by anyone but whoever asked for it.
+fn rollback_review(
+    old: &Deployment,
+    rollback: &Rollback,
+    entry: &Review,
+    environment: Option<&Environment>,
+) -> Result<(), Refusal> {
+    match &rollback.origin {
+        Origin::Manual { actor } if *actor == entry.reviewer => {
+            return Err(Refusal::SelfApproval { reviewer: actor.clone() });
+        }
+        Origin::Manual { .. } | Origin::Automatic => {}
     }
+    if rollback.state != RollbackState::Requested {
+        return Err(Refusal::Decided { subject: entry.subject.clone() });
+    }
+    if entry.verdict == Verdict::Reject && entry.note.is_none() {
+        return Err(Refusal::NoteRequired { action: "reject" });
+    }
+    undecided(old, &entry.subject, environment.map_or(1, |environment| environment.policy.approval.count.max(1)))
+}
+
+/// One new review of the preview that stands.
+fn review(old: &Deployment, entry: &Review) -> Result<(), Refusal> {
     let action = match entry.verdict {
         Verdict::Approve => "approve",
         Verdict::Reject => "reject",
@@ -215,19 +237,32 @@ fn review(old: &Deployment, entry: &Review, caller: &Caller) -> Result<(), Refus
     phase(action, old, &[Phase::PendingApproval])?;
     judge(&old.request, &entry.reviewer, entry.verdict, entry.note.as_ref())?;
     stands(old, &entry.subject)?;
-    let need = old.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
-    let said = old.intents.reviews.iter().filter(|review| review.subject == entry.subject);
+    undecided(old, &entry.subject, old.status.ticket.as_ref().map_or(1, |ticket| ticket.required))
+}
+
+/// No review follows a rejection or the last approval: of two decisions at once only one is accepted.
+fn undecided(old: &Deployment, subject: &str, need: u32) -> Result<(), Refusal> {
+    let said = old.intents.reviews.iter().filter(|review| review.subject == subject);
     let (yes, no) = said.fold((0, false), |(yes, no), review| match review.verdict {
         Verdict::Approve => (yes + 1, no),
         Verdict::Reject => (yes, true),
     });
     if no || yes >= need {
-        return Err(Refusal::Decided { subject: entry.subject.clone() });
+        return Err(Refusal::Decided { subject: subject.to_owned() });
     }
     Ok(())
 }
 
-fn manual(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
+fn manual(
+    old: &Deployment,
+    new: &Deployment,
+    caller: &Caller,
+    environment: Option<&Environment>,
+) -> Result<(), Refusal> {
+    let reported = (&old.intents.start, &old.intents.finish) != (&new.intents.start, &new.intents.finish);
+    if reported && environment.is_some_and(|environment| environment.runtime != RuntimeKind::Manual) {
+        return Err(invalid("spec.manual", "is for the manual runtime: here the controller starts and finishes"));
+    }
     if let (None, Some(start)) = (&old.intents.start, &new.intents.start) {
         caller.is(&start.actor, "spec.manual.start.actor")?;
         caller.may(Verb::Deploy, &new.request)?;
@@ -246,12 +281,15 @@ fn manual(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Ref
 }
 
 fn rollbacks(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
-    for entry in new.intents.rollbacks.iter().filter(|entry| !old.intents.rollbacks.contains(entry)) {
+    let open = old.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
+    let asked = old.intents.rollbacks.iter().any(|entry| !old.status.handled_rollbacks.contains(&entry.id));
+    let fresh = new.intents.rollbacks.iter().filter(|entry| !old.intents.rollbacks.contains(entry));
+    for (place, entry) in fresh.enumerate() {
         caller.is(&entry.actor, "spec.rollbacks[].actor")?;
         caller.may(Verb::Rollback, &new.request)?;
         phase("rollback", old, &[Phase::Applying, Phase::Succeeded, Phase::Failed])?;
-        if old.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open()) {
-            return Err(Refusal::Decided { subject: "the rollback that is open".to_owned() });
+        if open || asked || place > 0 {
+            return Err(Refusal::RollbackOpen);
         }
     }
     Ok(())
@@ -269,8 +307,12 @@ fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refus
     if let Some(act) = fresh(&was.after_review, &is.after_review) {
         single(&act, "spec.afterReview.actor", Verb::Approve, new, caller)?;
         judge(&old.request, &act.actor, Verdict::Approve, Some(&act.note))?;
-        if was.break_glass.as_ref().is_none_or(|broken| broken.actor == act.actor) {
-            return Err(Refusal::SelfApproval { reviewer: act.actor });
+        match &was.break_glass {
+            None => return Err(invalid("spec.afterReview", "is for what has skipped review")),
+            Some(broken) if broken.actor == act.actor => {
+                return Err(Refusal::SelfApproval { reviewer: act.actor });
+            }
+            Some(_) => {}
         }
     }
     if let Some(act) = fresh(&was.override_freeze, &is.override_freeze) {
@@ -281,15 +323,16 @@ fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refus
         single(&act, "spec.abort.actor", Verb::Deploy, new, caller)?;
         let [a, b, c, d] = BEFORE_START;
         phase("abort", old, &[a, b, c, d, Phase::Applying])?;
+        if old.status.rollback.as_ref().is_some_and(|rollback| rollback.state == RollbackState::Running) {
+            return Err(Refusal::RollbackOpen);
+        }
     }
     aborted(old, new)
 }
 
 fn single(act: &Act, field: &str, verb: Verb, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
     caller.is(&act.actor, field)?;
-    caller.may(verb, &new.request)?;
-    let _: &Note = &act.note;
-    Ok(())
+    caller.may(verb, &new.request)
 }
 
 /// After an abort nothing more is accepted but a second look at a broken glass.

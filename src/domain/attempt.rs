@@ -74,14 +74,22 @@ impl Attempt {
         Self { id: format!("{deployment}-{letter}{number}"), kind, number, started_at: now, not_before: None }
     }
 
+    /// The first attempt of a rollback: the automatic one, or number `by_hand` of those that people asked for.
+    pub fn rollback(deployment: &Uid, by_hand: Option<usize>, now: Timestamp) -> Self {
+        let first = Self::new(deployment, AttemptType::ReleaseRollback, 1, now);
+        match by_hand {
+            None => first,
+            Some(which) => Self { id: format!("{deployment}-r{which}.1"), ..first },
+        }
+    }
+
     /// The attempt after this one, when `retry` allows another.
-    pub fn again(&self, deployment: &Uid, retry: &Retry, now: Timestamp) -> Option<Self> {
-        let wait = retry.before(self.number + 1)?;
+    pub fn again(&self, retry: &Retry, now: Timestamp) -> Option<Self> {
+        let number = self.number + 1;
+        let wait = retry.before(number)?;
         let wait = jiff::SignedDuration::try_from(wait).unwrap_or(jiff::SignedDuration::ZERO);
-        Some(Self {
-            not_before: now.checked_add(wait).ok(),
-            ..Self::new(deployment, self.kind, self.number + 1, now)
-        })
+        let id = format!("{}{number}", self.id.trim_end_matches(|c: char| c.is_ascii_digit()));
+        Some(Self { id, kind: self.kind, number, started_at: now, not_before: now.checked_add(wait).ok() })
     }
 }
 

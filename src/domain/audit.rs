@@ -21,6 +21,9 @@ pub struct Audit {
     pub journal: Vec<Event>,
 }
 
+/// The longest text in the detail of an event, in characters, as the schema of the journal allows.
+pub const DETAIL_MAX: usize = 8000;
+
 /// How many archived events a settled object keeps, so that a restart can compare them with the archive.
 pub const KEPT: usize = 8;
 
@@ -74,7 +77,7 @@ impl Audit {
             source: entry.source,
             status: entry.status,
             occurred_at: now,
-            detail: entry.detail,
+            detail: entry.detail.into_iter().map(|(key, text)| (key, bounded(text))).collect(),
         };
         self.journal.push(event.clone());
         event
@@ -96,6 +99,14 @@ impl Audit {
     /// The newest event, as far as the journal still has it.
     pub fn last(&self) -> Option<&Event> {
         self.journal.last()
+    }
+}
+
+/// Cuts what the journal could not hold, and says so.
+fn bounded(text: String) -> String {
+    match text.char_indices().nth(DETAIL_MAX) {
+        Some((end, _)) => format!("{}… (cut)", &text[..end]),
+        None => text,
     }
 }
 

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn every_code_answers_with_a_status_of_an_error() {
         for code in Code::ALL {
-            assert!(matches!(code.http_status(), 401 | 403 | 404 | 409 | 422 | 500 | 502 | 504), "{code}");
+            assert!(matches!(code.http_status(), 401 | 403 | 404 | 409 | 422 | 500 | 502 | 503 | 504), "{code}");
         }
     }
 

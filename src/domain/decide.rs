@@ -10,6 +10,8 @@ mod before;
 mod deleting;
 mod ended;
 mod fold;
+mod reviewing;
+mod starting;
 
 use jiff::Timestamp;
 
@@ -145,16 +147,13 @@ enum Next {
 pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
     let mut fold = Fold::new(observed, now);
     loop {
-        match fold.step() {
+        let next = fold.step();
+        if fold.illegal {
+            return unchanged(observed, None);
+        }
+        match next {
             Next::Again => {}
-            Next::Do(effect @ (Effect::Preview | Effect::Claim { .. })) => {
-                return Decision {
-                    status: observed.deployment.status.clone(),
-                    events: Vec::new(),
-                    effect: Some(effect),
-                    wait: None,
-                };
-            }
+            Next::Do(effect @ (Effect::Preview | Effect::Claim { .. })) => return unchanged(observed, Some(effect)),
             Next::Do(effect) => return fold.decision(Some(effect), None),
             // A claim is for starting at once. What turns out to have to wait after all gives it back.
             Next::Wait(wait) if fold.holds_too_early() => {
@@ -164,6 +163,10 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
             Next::Rest => return fold.decision(None, None),
         }
     }
+}
+
+fn unchanged(observed: &Observed<'_>, effect: Option<Effect>) -> Decision {
+    Decision { status: observed.deployment.status.clone(), events: Vec::new(), effect, wait: None }
 }
 
 impl Fold<'_> {

@@ -87,6 +87,12 @@ pub fn environment(deployment: &Deployment, environment: &Environment, now: Time
 
 fn active(environment: &Environment) -> Result<(), Refusal> {
     let status = &environment.status;
+    let refused = |phase: String, hint: String| {
+        Err(Refusal::EnvironmentNotActive { environment: environment.id.name.clone(), phase, hint })
+    };
+    if environment.deleting {
+        return refused("being deleted".to_owned(), "name another environment in a new Deployment".to_owned());
+    }
     let hint = match status.phase {
         // Who has it is for the queue to say.
         EnvironmentPhase::Active | EnvironmentPhase::Deploying => return Ok(()),
@@ -99,13 +105,11 @@ fn active(environment: &Environment) -> Result<(), Refusal> {
         | EnvironmentPhase::Cloning
         | EnvironmentPhase::Restoring => "wait until that is done".to_owned(),
     };
-    let (environment, phase) = (environment.id.name.clone(), status.phase.to_string());
-    Err(Refusal::EnvironmentNotActive { environment, phase, hint })
+    refused(status.phase.to_string(), hint)
 }
 
 /// The part of gate 3 that a rollback passes too: something could be done in the Environment at all.
 pub fn ready(environment: &Environment) -> Result<(), Refusal> {
-    let name = environment.id.name.clone();
     let status = &environment.status;
     if status.readiness != Readiness::Ready {
         let hint = if status.readiness_message.is_empty() {
@@ -113,14 +117,8 @@ pub fn ready(environment: &Environment) -> Result<(), Refusal> {
         } else {
             status.readiness_message.clone()
         };
-        return Err(Refusal::EnvironmentNotActive { environment: name, phase: status.readiness.to_string(), hint });
-    }
-    if environment.deleting {
-        return Err(Refusal::EnvironmentNotActive {
-            environment: name,
-            phase: "being deleted".to_owned(),
-            hint: "name another environment in a new Deployment".to_owned(),
-        });
+        let (environment, phase) = (environment.id.name.clone(), status.readiness.to_string());
+        return Err(Refusal::EnvironmentNotActive { environment, phase, hint });
     }
     Ok(())
 }

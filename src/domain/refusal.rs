@@ -167,6 +167,9 @@ pub enum Refusal {
         /// When it was made.
         at: Timestamp,
     },
+    /// A rollback is being made, or waits.
+    #[error("a rollback of this deployment is open: wait until it has ended")]
+    RollbackOpen,
     /// There is nothing to go back to.
     #[error("{reason}")]
     RollbackUnavailable {
@@ -188,7 +191,7 @@ impl Refusal {
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
             Self::PreviewExpired { .. } => Code::PreviewExpired,
             Self::PreviewRequired => Code::PreviewRequired,
-            Self::Decided { .. } => Code::Conflict,
+            Self::Decided { .. } | Self::RollbackOpen => Code::Conflict,
             Self::ApprovalRequired { .. } => Code::ApprovalRequired,
             Self::TicketExpired { .. } => Code::ApprovalTicketExpired,
             Self::EnvironmentNotActive { .. } => Code::EnvironmentNotActive,

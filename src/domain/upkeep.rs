@@ -168,6 +168,16 @@ impl Upkeep<'_> {
         if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
             return;
         }
+        // The same words that freed an earlier failure of the same operation do not free the next one.
+        let counted = self.status.audit.journal.iter().any(|event| {
+            event.action == Action::EnvironmentReset
+                && event.actor_id == reset.actor
+                && event.detail.get("of").map(String::as_str) == Some(reset.of.as_str())
+                && event.detail.get("note").map(String::as_str) == Some(reset.note.as_str())
+        });
+        if counted {
+            return;
+        }
         self.status.phase = EnvironmentPhase::Active;
         self.status.failed = None;
         let detail = Detail::from([

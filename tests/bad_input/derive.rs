@@ -44,7 +44,11 @@ pub fn cases(schema: &Value, valid: &[Value]) -> Vec<Case> {
                 let name = format!("{} {wrong}", place.schema);
                 if seen.insert(name.clone()) {
                     let object = replaced(object, &place.pointer, &to);
-                    cases.push(Case { name: format!("{} {name}", object["kind"].as_str().unwrap_or("?")), object, says });
+                    cases.push(Case {
+                        name: format!("{} {name}", object["kind"].as_str().unwrap_or("?")),
+                        object,
+                        says,
+                    });
                 }
             }
         });
@@ -139,7 +143,11 @@ fn wrongs(place: &Place, schema: &Value, value: &Value) -> Vec<(&'static str, Op
         Value::Object(_) => {
             if let Some(max) = schema["maxProperties"].as_u64() {
                 let many: Map<String, Value> = (0..=max).map(|n| (format!("K{n}"), json!("v"))).collect();
-                wrongs.push(("has too many entries", Some(many.into()), says(&format!("must have at most {max} items"))));
+                wrongs.push((
+                    "has too many entries",
+                    Some(many.into()),
+                    says(&format!("must have at most {max} items")),
+                ));
             }
         }
         Value::Array(items) => {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgGroup;
 use jiff::Timestamp;
 use slipway_domain::event::{Event, ResourceType, Source};
 use slipway_domain::name::{Actor, Note, Uid};
@@ -23,10 +24,11 @@ use crate::{Failure, answer};
 /// who decided and why, and the controller goes on from it.
 ///
 /// With --lost-head it is about the archive as a whole: the cluster remembers a head that this database does not have,
-/// because it is an older copy or another one. Adopting accepts that what the head covered is gone from the archive.
+/// because it is an older copy or another one. Adopting accepts that what the head covered is gone from the archive, and
+/// at its next start the controller goes on from every object that knows more, by the same decision.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-#[group(id = "what", required = true, multiple = false, args = ["resource", "lost_head"])]
+#[group(skip)]
+#[command(group(ArgGroup::new("what").required(true).args(["resource", "lost_head"])))]
 pub(crate) struct Arguments {
     /// The archive. The controller may be running on it.
     #[arg(long, value_name = "FILE")]

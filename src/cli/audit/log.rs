@@ -72,13 +72,21 @@ fn row(event: &Event) -> Row {
     .map(|cell| printable(&cell))
 }
 
-/// What a person would want to know beyond the columns: what someone said, or what went wrong.
+/// What a person would want to know beyond the columns: what someone said, what went wrong, or what it was about.
 fn note(event: &Event) -> String {
     let detail = |key: &str| event.detail.get(key).map(String::as_str).filter(|text| !text.is_empty());
     let code = detail("code").map(|code| format!("[{code}]"));
     let said = detail("note").or_else(|| detail("message")).or_else(|| detail("summary")).or_else(|| detail("reason"));
-    let parts: Vec<&str> = code.as_deref().into_iter().chain(said).collect();
-    parts.join(" ")
+    let about = match (said, detail("operation"), detail("to"), detail("written"), detail("pruned")) {
+        (Some(said), ..) => said.to_owned(),
+        (None, Some(operation), ..) => format!("{operation} {}", detail("release").unwrap_or_default()),
+        (None, None, Some(to), ..) => format!("to {to}"),
+        (None, None, None, Some(written), Some(pruned)) => format!("{written} written, {pruned} pruned"),
+        (None, None, None, ..) => String::new(),
+    };
+    let risk = detail("risk").map(|risk| format!("({risk} risk)"));
+    let parts = [code, Some(about), risk];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// One line without anything that a terminal would obey: notes come from whoever wrote them.

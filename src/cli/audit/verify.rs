@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use clap::ArgGroup;
 use slipway_controller::HEAD_ANNOTATION;
 use slipway_store::{CheckpointKey, Head, OpenError, Proof, Verified, VerifyError, verify, verify_export};
 
@@ -12,7 +13,8 @@ use crate::{Failure, answer};
 
 /// What is verified, and against what.
 #[derive(Debug, clap::Args)]
-#[group(id = "history", required = true, multiple = false, args = ["database", "export"])]
+#[group(skip)]
+#[command(group(ArgGroup::new("history").required(true).args(["database", "export"])))]
 pub(crate) struct Arguments {
     /// The archive, or a copy of it. A controller may be running on it.
     #[arg(long, value_name = "FILE")]
@@ -87,8 +89,9 @@ fn refusal(path: &Path, error: &VerifyError) -> Failure {
 fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
     let Verified { rows, head, tail_proven, signed_row, changes_after_head } = verified;
     let place = path.display();
+    let name = if path == Path::new("-") { "stdin".to_owned() } else { place.to_string() };
     let head = head.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string);
-    let mut lines = vec![format!("{place} verifies"), format!("events  {rows}"), format!("head    {head}")];
+    let mut lines = vec![format!("{name} verifies"), format!("events  {rows}"), format!("head    {head}")];
     if let Some(signed) = signed_row {
         lines.push(format!("signed  up to row {signed}, with this key"));
     }

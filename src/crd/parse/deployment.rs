@@ -7,7 +7,7 @@ use slipway_domain::digest::Digest;
 use slipway_domain::event::Source;
 use slipway_domain::name::{Actor, NOTE_MAX};
 use slipway_domain::review::{Review, Verdict};
-use slipway_domain::rollback::RollbackRequest;
+use slipway_domain::rollback::{AUTOMATIC_ID, RollbackRequest};
 
 use super::{FieldError, Reader};
 use crate::deployment::Strategy;
@@ -75,7 +75,10 @@ impl Reader {
             self.prose("spec.risk", risk);
         }
         for name in spec.variables.keys().filter(|name| !is_variable(name)) {
-            self.wrong(format!("spec.variables[{name:?}]"), "must be letters, digits or '_', not starting with a digit");
+            self.wrong(
+                format!("spec.variables[{name:?}]"),
+                "must be letters, digits or '_', not starting with a digit",
+            );
         }
         Some(Request {
             service: service?,
@@ -118,7 +121,8 @@ impl Reader {
             }
             operation::Operation::Update(update) => Some(Operation::Update { scope: update.scope.to_string() }),
             operation::Operation::Promote(promote) => {
-                let from = self.name("spec.operation.promote.fromEnvironmentRef.name", &promote.from_environment_ref.name)?;
+                let from =
+                    self.name("spec.operation.promote.fromEnvironmentRef.name", &promote.from_environment_ref.name)?;
                 Some(Operation::Promote { from })
             }
             operation::Operation::Restore(restore) => {
@@ -144,11 +148,16 @@ impl Reader {
         let rollbacks = self.each("spec.rollbacks", &spec.rollbacks, |reader, field, wire| {
             let actor = reader.name(&format!("{field}.actor"), &wire.actor);
             let note = reader.name(&format!("{field}.note"), &wire.note);
+            if wire.id == AUTOMATIC_ID {
+                reader.wrong(
+                    format!("{field}.id"),
+                    "is the id of the rollback that health checks ask for: choose another",
+                );
+            }
             Some(RollbackRequest { id: wire.id.clone(), actor: actor?, note: note? })
         });
         let manual = spec.manual.clone().unwrap_or_default();
-        let start =
-            manual.start.and_then(|start| self.report("spec.manual.start", &start.actor, start.note.as_ref()));
+        let start = manual.start.and_then(|start| self.report("spec.manual.start", &start.actor, start.note.as_ref()));
         let finish = manual.finish.and_then(|finish| self.finished("spec.manual.finish", &finish));
         let break_glass = self.act("spec.breakGlass", spec.break_glass.as_ref());
         let after_review = self.act("spec.afterReview", spec.after_review.as_ref());

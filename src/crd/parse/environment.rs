@@ -120,10 +120,9 @@ impl Reader {
     fn health_check(&mut self, field: &str, wire: &health_check::HealthCheck) -> Option<HealthCheck> {
         let timeout = self.period_option(&format!("{field}.timeout"), wire.timeout.as_ref());
         let probe = match &wire.probe {
-            health_check::Probe::Http(http) => Some(Probe::Http {
-                url: http.url.clone(),
-                expect_status: http.expect_status.unwrap_or(CHECK_STATUS),
-            }),
+            health_check::Probe::Http(http) => {
+                Some(Probe::Http { url: http.url.clone(), expect_status: http.expect_status.unwrap_or(CHECK_STATUS) })
+            }
             health_check::Probe::Exec(exec) => Some(Probe::Exec { command: exec.command.clone() }),
             health_check::Probe::Database(_) => self.unsupported(&format!("{field}.database")),
             health_check::Probe::WpCli(_) => self.unsupported(&format!("{field}.wpCli")),

@@ -49,7 +49,8 @@ fn summary(status: &EnvironmentStatus) -> (State, &'static str, String) {
     match (status.phase, status.readiness) {
         (EnvironmentPhase::Failed, _) => {
             let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
-            let message = format!("the operation{which} failed: roll it back, or reset the environment with spec.reset");
+            let message =
+                format!("the operation{which} failed: roll it back, or reset the environment with spec.reset");
             (State::Failed, "OperationFailed", message)
         }
         (EnvironmentPhase::Bootstrapping, _) => (State::InProgress, "Bootstrapping", why),

@@ -133,6 +133,7 @@ fn the_digest_of_a_request_covers_neither_stamps_nor_intents_nor_a_default() {
 #[case("/spec/reviews/0/reviewer", json!(""), "spec.reviews[0].reviewer")]
 #[case("/spec/reviews/0/decision", json!("Reject"), "spec.reviews[0].note")]
 #[case("/spec/rollbacks/0/note", json!(" "), "spec.rollbacks[0].note")]
+#[case("/spec/rollbacks/0/id", json!("automatic"), "spec.rollbacks[0].id")]
 #[case("/spec/manual/start/actor", json!(""), "spec.manual.start.actor")]
 #[case("/spec/manual/finish/note", json!(null), "spec.manual.finish.note")]
 #[case("/spec/abort/actor", json!(""), "spec.abort.actor")]
@@ -146,10 +147,13 @@ fn all_that_is_wrong_is_named_at_once() {
     let wrong = with(with(deployment(), "/spec/service", json!("Web")), "/spec/abort/note", json!(" "));
     let errors = parse::deployment(&read(wrong)).unwrap_err();
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(told, [
-        "spec.service: must be 1 to 63 lower-case letters, digits or '-', starting and ending with a letter or digit",
-        "spec.abort.note: must not be empty",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "spec.service: must be 1 to 63 lower-case letters, digits or '-', starting and ending with a letter or digit",
+            "spec.abort.note: must not be empty",
+        ]
+    );
 }
 
 #[test]

@@ -68,12 +68,7 @@ fn full() -> Status {
             due_at: None,
         }),
         reviews: Reviews {
-            counted: vec![Counted {
-                reviewer: "bob".parse().unwrap(),
-                verdict: Verdict::Approve,
-                subject,
-                at: now(),
-            }],
+            counted: vec![Counted { reviewer: "bob".parse().unwrap(), verdict: Verdict::Approve, subject, at: now() }],
             voided: vec!["carol@1-x".into()],
         },
         approved_at: Some(now()),
@@ -87,7 +82,11 @@ fn full() -> Status {
             ..Rollback::new("first", Origin::Manual { actor: "dave".parse().unwrap() }, running(), now())
         }),
         handled_rollbacks: vec!["first".into()],
-        diagnostics: Some(Diagnostics { code: Code::HealthCheckFailed, message: "503".into(), detail: Some("log".into()) }),
+        diagnostics: Some(Diagnostics {
+            code: Code::HealthCheckFailed,
+            message: "503".into(),
+            detail: Some("log".into()),
+        }),
         started_at: Some(now()),
         finished_at: Some(now()),
         adopted_from: Some("u-old".parse().unwrap()),
@@ -156,13 +155,8 @@ fn kstatus_sees_what_the_phase_says(#[case] phase: Phase, #[case] wait: Option<W
     let status = Status { phase, ..Status::default() };
     let shown = render::deployment(&status, wait.as_ref(), None, None, now());
     let is = |kind: &str| shown.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
-    let told = format!(
-        "{} {} {} {}",
-        is("Ready").status,
-        is("Reconciling").status,
-        is("Stalled").status,
-        is("Ready").reason
-    );
+    let told =
+        format!("{} {} {} {}", is("Ready").status, is("Reconciling").status, is("Stalled").status, is("Ready").reason);
     assert_eq!(told, expected);
 }
 

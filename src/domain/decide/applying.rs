@@ -3,10 +3,10 @@
 use super::before::ABORTED;
 use super::fold::{By, Fold, detail};
 use super::{Effect, Next, Work};
-use crate::attempt::{Attempt, AttemptType, Progress};
+use crate::attempt::{Attempt, Progress};
 use crate::code::Code;
 use crate::deployment::Finish;
-use crate::environment::{Environment, RuntimeKind};
+use crate::environment::{Environment, RunningRelease, RuntimeKind};
 use crate::event::Action;
 use crate::phase::Phase;
 use crate::policy::OnFailure;
@@ -31,15 +31,16 @@ impl Fold<'_> {
         if self.rolling_back() {
             return self.run_rollback(environment);
         }
-        if let Some(next) = self.rollback_while_applying(environment) {
-            return next;
-        }
+        // An abort is the last word: a rollback that was asked for before it is made once the runtime has stopped.
         if self.stopping() {
             return self.stop();
         }
+        if let Some(next) = self.rollback_while_applying(environment) {
+            return next;
+        }
         let Some(attempt) = self.status.attempt.clone() else { return Next::Rest };
         match self.progress() {
-            Progress::Absent => self.run(attempt, Work::Apply),
+            Progress::Absent | Progress::Stopped { .. } => self.run(attempt, Work::Apply),
             Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
             Progress::Succeeded(applied) => {
                 let facts = detail([
@@ -53,7 +54,6 @@ impl Fold<'_> {
                 Next::Again
             }
             Progress::Failed(failure) => self.failed(environment, &attempt, &failure),
-            Progress::Stopped { .. } => self.run(attempt, Work::Apply),
         }
     }
 
@@ -72,7 +72,7 @@ impl Fold<'_> {
     fn failed(&mut self, environment: &Environment, attempt: &Attempt, failure: &Failure) -> Next {
         self.blame_failure(failure);
         if failure.retryable
-            && let Some(again) = attempt.again(&self.deployment().id.uid, &environment.retry, self.now)
+            && let Some(again) = attempt.again(&environment.retry, self.now)
         {
             let until = again.not_before.unwrap_or(self.now);
             self.status.attempt = Some(again);
@@ -97,7 +97,7 @@ impl Fold<'_> {
         let held = environment.held_by(&self.deployment().id.uid);
         match (environment.policy.on_failure, target) {
             _ if !failure.changed || !held => self.finish(),
-            (OnFailure::Rollback, Some(to)) => self.request_rollback(AUTOMATIC_ID, Origin::Automatic, to, None),
+            (OnFailure::Rollback, Some(to)) => self.request_rollback(AUTOMATIC_ID, &Origin::Automatic, &to, None),
             (OnFailure::Rollback, None) => {
                 let message = format!(
                     "{}. There is no earlier release of {} to go back to: mend it and reset the environment",
@@ -117,13 +117,7 @@ impl Fold<'_> {
     }
 
     /// Notes a rollback and that it begins, or that it waits.
-    pub(super) fn request_rollback(
-        &mut self,
-        id: &str,
-        origin: Origin,
-        to: crate::environment::RunningRelease,
-        note: Option<String>,
-    ) {
+    fn request_rollback(&mut self, id: &str, origin: &Origin, to: &RunningRelease, note: Option<String>) {
         let rollback = Rollback::new(id, origin.clone(), to.clone(), self.now);
         let facts = detail([
             ("causedBy", matches!(origin, Origin::Automatic).then(|| self.cause())),
@@ -134,7 +128,7 @@ impl Fold<'_> {
         ]);
         self.status.rollback = Some(rollback);
         let phase = self.status.phase;
-        match &origin {
+        match origin {
             Origin::Automatic => {
                 self.emit(&By::Controller, Action::ReleaseRollbackRequested, phase, facts);
                 self.begin_rollback();
@@ -147,34 +141,50 @@ impl Fold<'_> {
 
     /// The rollback's own attempt takes the place of the one before.
     pub(super) fn begin_rollback(&mut self) {
+        let attempt = self.rollback_attempt();
         if let Some(rollback) = &mut self.status.rollback {
             rollback.state = RollbackState::Running;
         }
-        self.status.attempt =
-            Some(Attempt::new(&self.deployment().id.uid, AttemptType::ReleaseRollback, 1, self.now));
+        self.status.attempt = Some(attempt);
         self.status.finished_at = None;
+    }
+
+    /// The first attempt of the rollback that stands. Rollbacks by hand have ids of their own: what a runtime remembers
+    /// of an earlier one is not taken for the outcome of a later one.
+    pub(super) fn rollback_attempt(&self) -> Attempt {
+        let by_hand = self.status.rollback.as_ref().is_some_and(|rollback| rollback.origin != Origin::Automatic);
+        let number = by_hand.then_some(self.status.handled_rollbacks.len());
+        Attempt::rollback(&self.deployment().id.uid, number, self.now)
     }
 
     pub(super) fn rolling_back(&self) -> bool {
         self.status.rollback.as_ref().is_some_and(|rollback| rollback.state == RollbackState::Running)
     }
 
-    /// A rollback by hand while the release is still being applied: the runtime is stopped first.
+    /// Takes up the first rollback by hand that nobody has dealt with.
+    pub(super) fn take_up_rollback(&mut self, environment: &Environment) -> Option<Next> {
+        let request = self.unhandled_rollback()?;
+        let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
+        let Some(to) = target.cloned() else {
+            self.refuse_rollback(&request);
+            return Some(Next::Again);
+        };
+        self.status.handled_rollbacks.push(request.id.clone());
+        let origin = Origin::Manual { actor: request.actor };
+        self.request_rollback(&request.id, &origin, &to, Some(request.note.to_string()));
+        Some(Next::Again)
+    }
+
+    /// A rollback by hand while the release is still being applied: the runtime is stopped first, but not before a
+    /// reviewer has agreed where policy wants one.
     fn rollback_while_applying(&mut self, environment: &Environment) -> Option<Next> {
-        if self.status.rollback.is_none() {
-            let request = self.unhandled_rollback()?;
-            let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
-            let Some(to) = target.cloned() else {
-                self.refuse_rollback(&request);
-                return Some(Next::Again);
-            };
-            self.status.handled_rollbacks.push(request.id.clone());
-            let origin = Origin::Manual { actor: request.actor.clone() };
-            self.request_rollback(&request.id, origin, to, Some(request.note.to_string()));
+        if !self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open()) {
+            return self.take_up_rollback(environment);
         }
-        let requested = self.status.rollback.as_ref().is_some_and(|r| r.state == RollbackState::Requested);
-        if !requested || self.awaits_rollback_review(environment).is_some() {
-            return None;
+        match self.awaits_rollback_review(environment) {
+            Some(Next::Again) => return Some(Next::Again),
+            Some(_) => return None,
+            None => {}
         }
         match self.progress() {
             Progress::Running => Some(Next::Do(Effect::Stop)),
@@ -227,29 +237,35 @@ impl Fold<'_> {
         self.status.step = None;
     }
 
+    /// What people reported, in the order in which it can have been said: nothing is accepted after an abort.
     fn finished_by_hand(&mut self) -> Next {
-        if let Some(next) = self.rollback_by_hand_record() {
-            return next;
-        }
         match self.deployment().intents.finish.clone() {
-            None => Next::Wait(Wait::Report),
             Some(Finish::Succeeded(report)) => {
                 self.finish();
                 let facts = detail([("note", report.note.map(|note| note.to_string()))]);
                 self.emit(&By::Person(&report.actor), Action::ReleaseApplied, Phase::Succeeded, facts);
-                Next::Again
+                return Next::Again;
             }
             Some(Finish::Failed(act)) => {
                 self.finish();
                 let facts = detail([("note", Some(act.note.to_string()))]);
                 self.emit(&By::Person(&act.actor), Action::ReleaseFailed, Phase::Failed, facts);
-                Next::Again
+                return Next::Again;
             }
+            None => {}
         }
+        if let Some(act) = self.deployment().intents.abort.clone() {
+            self.finish();
+            self.blame(ABORTED, format!("{} stopped it: {}", act.actor, act.note), None);
+            let facts = detail([("note", Some(act.note.to_string()))]);
+            self.emit(&By::Person(&act.actor), Action::ReleaseAborted, Phase::Failed, facts);
+            return Next::Again;
+        }
+        self.rollback_by_hand_record().unwrap_or(Next::Wait(Wait::Report))
     }
 }
 
-fn lost_claim(environment: &Environment) -> Failure {
+pub(super) fn lost_claim(environment: &Environment) -> Failure {
     Failure {
         code: Code::OutcomeUnknown,
         message: format!(

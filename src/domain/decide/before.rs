@@ -66,7 +66,7 @@ impl Fold<'_> {
     }
 
     /// Makes a preview, the first or a new one, and says why it was needed.
-    fn preview(&mut self, why: Option<(&str, bool)>) -> Next {
+    fn preview(&mut self, why: Option<&str>) -> Next {
         let Some(environment) = self.environment() else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
         };
@@ -94,9 +94,11 @@ impl Fold<'_> {
             ("summary", Some(forecast.changes.summary())),
             ("risk", Some(forecast.risk.as_str().to_owned())),
             ("releaseDigest", plan.release.as_ref().map(|(_, digest)| digest.to_string())),
-            ("reason", why.map(|(why, _)| why.to_owned())),
+            ("reason", why.map(str::to_owned)),
         ]);
-        let awaits_person = why.is_some_and(|(_, awaits)| awaits);
+        // Only a confirmation ends this; a change of what would be applied does not.
+        let still = self.status.preview.as_ref().is_some_and(|preview| preview.awaits_person);
+        let awaits_person = self.ran_out() || (still && self.status.phase == Phase::Previewed);
         self.status.preview = Some(Preview { reference, forecast, at: self.now, awaits_person });
         self.status.ticket = None;
         self.status.approved_at = None;
@@ -115,7 +117,7 @@ impl Fold<'_> {
         if current {
             return None;
         }
-        Some(self.preview(Some(("what would be applied has changed", false))))
+        Some(self.preview(Some("what would be applied has changed")))
     }
 
     /// The Deployment as it stands in this fold.
@@ -173,140 +175,6 @@ impl Fold<'_> {
         self.emit(&By::Controller, Action::ReleasePendingApproval, Phase::PendingApproval, facts);
     }
 
-    pub(super) fn pending_approval(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()) {
-            return next;
-        }
-        self.override_freeze();
-        let Some(preview) = self.status.preview.clone() else { return self.preview(None) };
-        if let Some(next) = self.expired() {
-            return next;
-        }
-        let need = self.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
-        let subject = preview.reference.to_string();
-        for review in self.deployment().intents.reviews.iter().filter(|review| review.subject == subject) {
-            if self.status.reviews.knows(review) {
-                continue;
-            }
-            let verdict = judge(&self.deployment().request, &review.reviewer, review.verdict, review.note.as_ref());
-            if verdict.is_err() {
-                self.void(review, "its reviewer may not judge this request");
-                continue;
-            }
-            return self.count(review, &subject, need);
-        }
-        self.void_reviews();
-        if let Some(act) = self.deployment().intents.break_glass.clone() {
-            return self.break_glass(&act);
-        }
-        let have = self.status.reviews.approvals(&subject);
-        let until = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        Next::Wait(Wait::Review { have, need, until })
-    }
-
-    /// Counts one review, which may decide.
-    fn count(&mut self, review: &crate::review::Review, subject: &str, need: u32) -> Next {
-        let counted = Counted {
-            reviewer: review.reviewer.clone(),
-            verdict: review.verdict,
-            subject: subject.to_owned(),
-            at: self.now,
-        };
-        self.status.reviews.counted.push(counted);
-        let have = self.status.reviews.approvals(subject);
-        let facts = detail([
-            ("previewRef", Some(subject.to_owned())),
-            ("note", review.note.as_ref().map(ToString::to_string)),
-            ("approvals", (review.verdict == Verdict::Approve).then(|| format!("{have} of {need}"))),
-        ]);
-        let by = By::Person(&review.reviewer);
-        match review.verdict {
-            Verdict::Reject => {
-                self.status.finished_at = Some(self.now);
-                self.emit(&by, Action::ReleaseRejected, Phase::Rejected, facts);
-            }
-            Verdict::Approve if have >= need => {
-                self.status.approved_at = Some(self.now);
-                self.emit(&by, Action::ReleaseApproved, Phase::Approved, facts);
-            }
-            Verdict::Approve => self.emit(&by, Action::ReleaseApproved, Phase::PendingApproval, facts),
-        }
-        Next::Again
-    }
-
-    fn break_glass(&mut self, act: &Act) -> Next {
-        self.status.break_glass = Some(Glass::Unreviewed);
-        self.status.approved_at = Some(self.now);
-        let facts = detail([("note", Some(act.note.to_string()))]);
-        self.emit(&By::Person(&act.actor), Action::ReleaseBreakGlass, Phase::Approved, facts);
-        Next::Again
-    }
-
-    /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
-    fn expired(&mut self) -> Option<Next> {
-        let at = self.status.ticket.as_ref()?.expires_at?;
-        if self.now < at || self.status.break_glass.is_some() {
-            return None;
-        }
-        Some(self.preview(Some(("the ticket for review ran out", true))))
-    }
-
-    pub(super) fn approved(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()).or_else(|| self.expired()) {
-            return next;
-        }
-        self.override_freeze();
-        self.void_reviews();
-        let Some(environment) = self.environment() else {
-            return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
-        };
-        let Planned::Ready(plan) = &self.seen.planned else { return Next::Rest };
-        if !gate::guarded(environment) {
-            return self.started_by_hand();
-        }
-        if let Err((refusal, until)) = self.gates(environment, plan) {
-            return Next::Wait(Wait::Gate { refusal, until });
-        }
-        let attempt = Attempt::new(&self.deployment().id.uid, attempt_type(&self.deployment().request.operation), 1, self.now);
-        if !environment.held_by(&self.deployment().id.uid) {
-            return Next::Do(Effect::Claim { attempt: attempt.id });
-        }
-        self.start(attempt, &plan.digest.to_string())
-    }
-
-    fn start(&mut self, attempt: Attempt, digest: &str) -> Next {
-        let facts = detail([
-            ("causedBy", Some(self.cause())),
-            ("attempt", Some(attempt.id.clone())),
-            ("planDigest", Some(digest.to_owned())),
-        ]);
-        self.status.started_at = Some(self.now);
-        self.status.step = Some(Step::Applying);
-        self.status.attempt = Some(attempt);
-        self.emit(&By::Controller, Action::ReleaseApplying, Phase::Applying, facts);
-        Next::Again
-    }
-
-    /// All gates, in order, with the time at which a closed one opens by itself.
-    fn gates(&self, environment: &Environment, plan: &Plan) -> Result<(), (Refusal, Option<jiff::Timestamp>)> {
-        let deployment = self.as_decided();
-        let now = self.now;
-        let closed = |refusal| (refusal, None);
-        gate::preview(&deployment, plan).map_err(closed)?;
-        gate::approval(&deployment, environment, now).map_err(closed)?;
-        gate::environment(&deployment, environment, now).map_err(|refusal| {
-            let until = match &refusal {
-                Refusal::EnvironmentFrozen { until, .. } => Some(*until),
-                _ => deployment.status.ticket.as_ref().and_then(|ticket| ticket.expires_at),
-            };
-            (refusal, until)
-        })?;
-        gate::turn(&deployment, environment, &self.seen.queue).map_err(|refusal| {
-            (refusal, deployment.status.ticket.as_ref().and_then(|ticket| ticket.expires_at))
-        })?;
-        gate::evidence(&deployment.request.operation, &self.seen.evidence, now).map_err(closed)
-    }
-
     /// An abort before the start ends it at once.
     fn abort_before_start(&mut self) -> Option<Next> {
         let act = self.deployment().intents.abort.clone()?;
@@ -330,73 +198,21 @@ impl Fold<'_> {
         self.emit(&By::Person(&act.actor), Action::ReleaseFreezeOverridden, self.status.phase, facts);
     }
 
-    /// Reviews that judge something else than what stands are void, each with one event.
-    pub(super) fn void_reviews(&mut self) {
-        let current = match self.status.phase {
-            Phase::PendingApproval => self.status.preview.as_ref().map(|preview| preview.reference.to_string()),
-            Phase::Succeeded | Phase::Failed => self
-                .status
-                .rollback
-                .as_ref()
-                .filter(|rollback| rollback.state == crate::rollback::RollbackState::Requested)
-                .map(|rollback| rollback.reference.clone()),
-            _ => None,
-        };
-        for review in &self.deployment().intents.reviews {
-            if !self.status.reviews.knows(review) && current.as_ref() != Some(&review.subject) {
-                self.void(review, "what it judged has changed, has been decided, or has ended");
-            }
-        }
+    /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
+    fn expired(&mut self) -> Option<Next> {
+        self.ran_out().then(|| self.preview(Some("the ticket for review ran out")))
     }
 
-    pub(super) fn void(&mut self, review: &crate::review::Review, why: &str) {
-        self.status.reviews.voided.push(void_key(review));
-        let facts = detail([
-            ("previewRef", Some(review.subject.clone())),
-            ("decision", Some(review.verdict.to_string())),
-            ("note", review.note.as_ref().map(ToString::to_string)),
-            ("reason", Some(why.to_owned())),
-        ]);
-        self.emit(&By::Person(&review.reviewer), Action::ReleaseReviewVoid, self.status.phase, facts);
-    }
-
-    /// Someone looked at what had skipped review.
-    pub(super) fn after_review(&mut self) -> Option<Next> {
-        if self.status.break_glass != Some(Glass::Unreviewed) {
-            return None;
-        }
-        let act = self.deployment().intents.after_review.clone()?;
-        judge(&self.deployment().request, &act.actor, Verdict::Approve, Some(&act.note)).ok()?;
-        self.status.break_glass = Some(Glass::Reviewed);
-        let facts = detail([("note", Some(act.note.to_string()))]);
-        self.emit(&By::Person(&act.actor), Action::ReleaseBreakGlassReviewed, self.status.phase, facts);
-        Some(Next::Again)
-    }
-
-    fn started_by_hand(&mut self) -> Next {
-        let Some(report) = self.deployment().intents.start.clone() else { return Next::Wait(Wait::Report) };
-        self.status.started_at = Some(self.now);
-        let facts = detail([("note", report.note.map(|note| note.to_string()))]);
-        self.emit(&By::Person(&report.actor), Action::ReleaseApplying, Phase::Applying, facts);
-        Next::Again
+    /// The ticket runs to the claim. Where review was skipped nobody is waited for.
+    fn ran_out(&self) -> bool {
+        let claimed = self.environment().is_some_and(|environment| environment.held_by(&self.deployment().id.uid));
+        let ends = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
+        ends.is_some_and(|at| self.now >= at) && !claimed && self.status.break_glass.is_none()
     }
 }
 
 fn nothing_to_execute() -> Forecast {
     Forecast { changes: Changes::default(), risk: Risk::None, checks: Vec::new(), diff: String::new() }
-}
-
-/// Which kind of attempt carries out an operation.
-fn attempt_type(operation: &Operation) -> AttemptType {
-    match operation {
-        Operation::Deploy { .. } | Operation::DeployVersion { .. } | Operation::Rollback { .. } => {
-            AttemptType::EnvDeploy
-        }
-        Operation::Update { .. } => AttemptType::EnvUpdate,
-        Operation::Promote { .. } => AttemptType::EnvPromote,
-        Operation::Restore { .. } => AttemptType::EnvRestore,
-        Operation::Bootstrap { .. } => AttemptType::EnvBootstrap,
-    }
 }
 
 /// The code of a Deployment that was aborted while a runtime was at work.

@@ -1,5 +1,6 @@
 //! After the end: giving the Environment back, and rollbacks.
 
+use super::applying::lost_claim;
 use super::fold::{By, Fold, detail};
 use super::{Effect, Next, Work};
 use crate::attempt::Progress;
@@ -17,6 +18,7 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn ended(&mut self) -> Next {
+        self.void_reviews();
         let Some(environment) = self.environment() else { return Next::Rest };
         if environment.runtime == RuntimeKind::Manual {
             return self.rollback_by_hand_record().unwrap_or(Next::Rest);
@@ -50,7 +52,8 @@ impl Fold<'_> {
                 Some(to) => Outcome::RolledBack { to: RunningRelease { health: Health::Healthy, ..to } },
                 None => Outcome::Untouched,
             },
-            Phase::Failed if self.unchanged() && environment.status.failed.as_ref() != Some(&deployment.id.uid) => {
+            Phase::Failed
+                if self.unchanged() && environment.status.failed.as_ref() != Some(&deployment.id.uid) => {
                 Outcome::Untouched
             }
             Phase::Failed => Outcome::Failed,
@@ -64,8 +67,11 @@ impl Fold<'_> {
         }
     }
 
-    /// The failure said that nothing was changed, and nothing was rolled back since.
+    /// The failure said that nothing was changed, and no rollback has tried to since.
     fn unchanged(&self) -> bool {
+        if self.status.rollback.as_ref().is_some_and(|rollback| rollback.state == RollbackState::Failed) {
+            return false;
+        }
         let events = &self.status.audit.journal;
         let failed = events.iter().rev().find(|event| event.action == Action::ReleaseFailed);
         failed.is_some_and(|event| event.detail.get("changed").is_some_and(|changed| changed == "false"))
@@ -90,6 +96,9 @@ impl Fold<'_> {
             return Next::Rest;
         };
         let Some(to) = rollback.to else { return Next::Rest };
+        if !environment.held_by(&self.deployment().id.uid) {
+            return self.rollback_failed(&rollback.id, &to, &lost_claim(environment));
+        }
         match self.progress() {
             Progress::Absent | Progress::Stopped { .. } => self.run(attempt, Work::Rollback { to }),
             Progress::Running => Next::Wait(Wait::Attempt { id: attempt.id }),
@@ -107,7 +116,7 @@ impl Fold<'_> {
             }
             Progress::Failed(failure) => {
                 if failure.retryable
-                    && let Some(again) = attempt.again(&self.deployment().id.uid, &environment.retry, self.now)
+                    && let Some(again) = attempt.again(&environment.retry, self.now)
                 {
                     let until = again.not_before.unwrap_or(self.now);
                     self.status.attempt = Some(again);
@@ -167,28 +176,17 @@ impl Fold<'_> {
     fn rollback_by_hand(&mut self, environment: &Environment) -> Next {
         let open = self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
         if !open {
-            let Some(request) = self.unhandled_rollback() else {
-                self.void_reviews();
-                return Next::Rest;
-            };
-            let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
-            let Some(to) = target.cloned() else {
-                self.refuse_rollback(&request);
-                return Next::Again;
-            };
-            self.status.handled_rollbacks.push(request.id.clone());
-            let origin = Origin::Manual { actor: request.actor.clone() };
-            self.request_rollback(&request.id, origin, to, Some(request.note.to_string()));
-            return Next::Again;
+            return self.take_up_rollback(environment).unwrap_or(Next::Rest);
         }
         if let Some(next) = self.awaits_rollback_review(environment) {
             return next;
         }
-        if let Err(refusal) = gate::turn(self.deployment(), environment, &[]) {
+        let passed = gate::ready(environment).and_then(|()| gate::turn(self.deployment(), environment, &[]));
+        if let Err(refusal) = passed {
             return Next::Wait(Wait::Gate { refusal, until: None });
         }
         if !environment.held_by(&self.deployment().id.uid) {
-            return Next::Do(Effect::Claim { attempt: format!("{}-r1", self.deployment().id.uid) });
+            return Next::Do(Effect::Claim { attempt: self.rollback_attempt().id });
         }
         self.begin_rollback();
         Next::Again
@@ -211,9 +209,12 @@ impl Fold<'_> {
             .find(|review| review.subject == subject && !self.status.reviews.knows(review));
         let Some(review) = fresh else {
             let have = self.status.reviews.approvals(&subject);
-            let until = self.rollback_expiry(environment, &rollback);
+            let until = expiry(environment, &rollback);
             if until.is_some_and(|until| self.now >= until) {
-                self.end_rollback(RollbackState::Expired, None);
+                // The Deployment itself has ended, or still runs: a rollback that never began changes neither.
+                if let Some(rollback) = &mut self.status.rollback {
+                    rollback.state = RollbackState::Expired;
+                }
                 return Some(Next::Again);
             }
             return Some(Next::Wait(Wait::Review { have, need, until }));
@@ -246,11 +247,6 @@ impl Fold<'_> {
         Some(Next::Again)
     }
 
-    fn rollback_expiry(&self, environment: &Environment, rollback: &Rollback) -> Option<jiff::Timestamp> {
-        let wait = jiff::SignedDuration::try_from(environment.policy.approval.expires_after?).ok()?;
-        rollback.requested_at.checked_add(wait).ok()
-    }
-
     /// Where people work by hand, a rollback is recorded as done, as a single event.
     pub(super) fn rollback_by_hand_record(&mut self) -> Option<Next> {
         let request = self.unhandled_rollback()?;
@@ -260,4 +256,10 @@ impl Fold<'_> {
         self.emit(&By::Person(&request.actor), Action::ReleaseRollbackCompleted, Phase::RolledBack, facts);
         Some(Next::Again)
     }
+}
+
+/// Until when a rollback by hand waits for its review.
+fn expiry(environment: &Environment, rollback: &Rollback) -> Option<jiff::Timestamp> {
+    let wait = jiff::SignedDuration::try_from(environment.policy.approval.expires_after?).ok()?;
+    rollback.requested_at.checked_add(wait).ok()
 }

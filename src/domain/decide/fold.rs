@@ -20,6 +20,8 @@ pub(super) struct Fold<'a> {
     pub(super) status: Status,
     events: Vec<Event>,
     subject: Subject,
+    /// A transition was wanted that the table does not have.
+    pub(super) illegal: bool,
 }
 
 /// Who did it, and through what.
@@ -35,7 +37,7 @@ impl<'a> Fold<'a> {
         let mut status = seen.deployment.status.clone();
         status.audit.archived(seen.archived_seq);
         let subject = seen.deployment.subject(seen.environment);
-        Self { seen, now, status, events: Vec::new(), subject }
+        Self { seen, now, status, events: Vec::new(), subject, illegal: false }
     }
 
     pub(super) fn deployment(&self) -> &'a Deployment {
@@ -57,11 +59,12 @@ impl<'a> Fold<'a> {
 
     /// Writes one event and makes the transition that it stands for.
     ///
-    /// A transition that the table does not have is not made: the fold then stays where it is, which the property tests
-    /// would see as a loop without progress.
+    /// A transition that the table does not have is not made, and nothing of the whole fold is kept: a mistake here stops
+    /// one Deployment where it is, and never writes what did not happen.
     pub(super) fn emit(&mut self, by: &By<'_>, action: Action, to: Phase, detail: Detail) {
         let Ok(phase) = self.status.phase.next(action, to) else {
             debug_assert!(false, "{action} from {} to {to}", self.status.phase);
+            self.illegal = true;
             return;
         };
         self.status.phase = phase;

@@ -1,0 +1,137 @@
+//! While people judge: what counts, what is void, and what skips review.
+
+use super::Next;
+use super::fold::{By, Fold, detail};
+use crate::deployment::{Act, Glass};
+use crate::event::Action;
+use crate::phase::Phase;
+use crate::review::{Counted, Review, Verdict, judge, void_key};
+use crate::rollback::RollbackState;
+use crate::wait::Wait;
+
+impl Fold<'_> {
+    pub(super) fn pending_approval(&mut self) -> Next {
+        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()) {
+            return next;
+        }
+        self.override_freeze();
+        let Some(preview) = self.status.preview.clone() else { return self.preview(None) };
+        if let Some(next) = self.expired() {
+            return next;
+        }
+        let need = self.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
+        let subject = preview.reference.to_string();
+        for review in self.deployment().intents.reviews.iter().filter(|review| review.subject == subject) {
+            if self.status.reviews.knows(review) {
+                continue;
+            }
+            let verdict = judge(&self.deployment().request, &review.reviewer, review.verdict, review.note.as_ref());
+            if verdict.is_err() {
+                self.void(review, "its reviewer may not judge this request");
+                continue;
+            }
+            return self.count(review, &subject, need);
+        }
+        self.void_reviews();
+        if let Some(act) = self.deployment().intents.break_glass.clone() {
+            return self.break_glass(&act);
+        }
+        let have = self.status.reviews.approvals(&subject);
+        let until = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
+        Next::Wait(Wait::Review { have, need, until })
+    }
+
+    /// Counts one review, which may decide.
+    fn count(&mut self, review: &crate::review::Review, subject: &str, need: u32) -> Next {
+        let counted = Counted {
+            reviewer: review.reviewer.clone(),
+            verdict: review.verdict,
+            subject: subject.to_owned(),
+            at: self.now,
+        };
+        self.status.reviews.counted.push(counted);
+        let have = self.status.reviews.approvals(subject);
+        let facts = detail([
+            ("previewRef", Some(subject.to_owned())),
+            ("note", review.note.as_ref().map(ToString::to_string)),
+            ("approvals", (review.verdict == Verdict::Approve).then(|| format!("{have} of {need}"))),
+        ]);
+        let by = By::Person(&review.reviewer);
+        match review.verdict {
+            Verdict::Reject => {
+                self.status.finished_at = Some(self.now);
+                self.emit(&by, Action::ReleaseRejected, Phase::Rejected, facts);
+            }
+            Verdict::Approve if have >= need => {
+                self.status.approved_at = Some(self.now);
+                self.emit(&by, Action::ReleaseApproved, Phase::Approved, facts);
+            }
+            Verdict::Approve => self.emit(&by, Action::ReleaseApproved, Phase::PendingApproval, facts),
+        }
+        Next::Again
+    }
+
+    /// Review is skipped; for a later preview too, but then that follows from what was said and nobody says it again.
+    fn break_glass(&mut self, act: &Act) -> Next {
+        let again = self.status.break_glass.is_some();
+        self.status.break_glass.get_or_insert(Glass::Unreviewed);
+        self.status.approved_at = Some(self.now);
+        let facts = detail([
+            ("causedBy", again.then(|| self.cause())),
+            ("actor", again.then(|| act.actor.to_string())),
+            ("note", Some(act.note.to_string())),
+        ]);
+        let by = if again { By::Controller } else { By::Person(&act.actor) };
+        self.emit(&by, Action::ReleaseBreakGlass, Phase::Approved, facts);
+        Next::Again
+    }
+
+    /// Reviews that judge something else than what stands are void, each with one event.
+    pub(super) fn void_reviews(&mut self) {
+        let current = match self.status.phase {
+            Phase::PendingApproval => self.status.preview.as_ref().map(|preview| preview.reference.to_string()),
+            Phase::Applying | Phase::Succeeded | Phase::Failed => self
+                .status
+                .rollback
+                .as_ref()
+                .filter(|rollback| rollback.state == crate::rollback::RollbackState::Requested)
+                .map(|rollback| rollback.reference.clone()),
+            Phase::Pending
+            | Phase::Previewed
+            | Phase::Approved
+            | Phase::RolledBack
+            | Phase::Rejected
+            | Phase::Aborted => None,
+        };
+        for review in &self.deployment().intents.reviews {
+            if !self.status.reviews.knows(review) && current.as_ref() != Some(&review.subject) {
+                self.void(review, "what it judged has changed, has been decided, or has ended");
+            }
+        }
+    }
+
+    pub(super) fn void(&mut self, review: &crate::review::Review, why: &str) {
+        self.status.reviews.voided.push(void_key(review));
+        let facts = detail([
+            ("previewRef", Some(review.subject.clone())),
+            ("decision", Some(review.verdict.to_string())),
+            ("note", review.note.as_ref().map(ToString::to_string)),
+            ("reason", Some(why.to_owned())),
+        ]);
+        self.emit(&By::Person(&review.reviewer), Action::ReleaseReviewVoid, self.status.phase, facts);
+    }
+
+    /// Someone looked at what had skipped review.
+    pub(super) fn after_review(&mut self) -> Option<Next> {
+        if self.status.break_glass != Some(Glass::Unreviewed) {
+            return None;
+        }
+        let act = self.deployment().intents.after_review.clone()?;
+        judge(&self.deployment().request, &act.actor, Verdict::Approve, Some(&act.note)).ok()?;
+        self.deployment().intents.break_glass.as_ref().filter(|broken| broken.actor != act.actor)?;
+        self.status.break_glass = Some(Glass::Reviewed);
+        let facts = detail([("note", Some(act.note.to_string()))]);
+        self.emit(&By::Person(&act.actor), Action::ReleaseBreakGlassReviewed, self.status.phase, facts);
+        Some(Next::Again)
+    }
+}
