@@ -140,8 +140,9 @@ async fn bare(binary: &Path, arguments: &Arguments, script: &Script) -> Outcome<
     let wall = start.elapsed().as_secs_f64();
     drop(told);
     announcing.await??;
-    let (cpu, plane) = (cpu_of("self")? - cpu, cpu_of_plane(bed.plane_folder()) - plane);
+    let cpu = cpu_of("self")? - cpu;
     let writes = traffic::settled(&bed.audit, QUIET).await?;
+    let plane = cpu_of_plane(bed.plane_folder()) - plane;
     let traffic = Traffic::of(&writes[before..], BENCH_AGENT);
     let expected = count * script.writes();
     if traffic.cost() != expected || traffic.refused > 0 {

@@ -9,7 +9,7 @@ use kube::Resource;
 use kube::api::{DynamicObject, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// An object that this Slipway cannot make sense of.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -57,16 +57,24 @@ impl<K> Lenient<K> {
     }
 }
 
+/// The metadata of an object of any shape; the rest is skipped without being looked into.
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: ObjectMeta,
+}
+
 impl<'de, K> Deserialize<'de> for Lenient<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
+    /// The object's text is taken as it is first: one that is nested deeper than the parser goes, which the API server
+    /// accepts, would otherwise fail the list it stands in.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Ok(match K::deserialize(&value) {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(match serde_json::from_str(text.get()) {
             Ok(object) => Self::Read(object),
             Err(error) => {
-                let metadata = value.get("metadata").map(ObjectMeta::deserialize).and_then(Result::ok);
+                let metadata = serde_json::from_str(text.get()).map(|labelled: Labelled| labelled.metadata);
                 Self::Unreadable(Box::new(Unreadable {
                     kind: K::kind(&()).into_owned(),
                     metadata: metadata.unwrap_or_default(),
@@ -116,7 +124,7 @@ impl<K: Resource<DynamicType = ()>> Resource for Lenient<K> {
 mod tests {
     use super::*;
     use crate::Deployment;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn stored(operation: &Value) -> Value {
         json!({
@@ -137,6 +145,22 @@ mod tests {
         assert!(
             unreadable.to_string().starts_with("Deployment shop/web-v9 cannot be read: unknown variant `teleport`")
         );
+    }
+
+    #[test]
+    fn an_object_nested_too_deep_to_parse_does_not_hide_the_others() {
+        let deep = format!("{}1{}", "[".repeat(400), "]".repeat(400));
+        let bad = format!(
+            r#"{{"metadata":{{"namespace":"shop","name":"deep"}},"spec":{{"service":"a","version":"1","source":{{"manifests":[{{"x":{deep}}}]}}}}}}"#
+        );
+        let good = r#"{"metadata":{"name":"ok"},"spec":{"service":"a","version":"1","source":{"manifests":[]}}}"#;
+        let text = format!(r#"{{"apiVersion":"slipway.dev/v1alpha1","kind":"ReleaseList","metadata":{{}},"items":[{bad},{good}]}}"#);
+        let list: kube::core::ObjectList<Lenient<crate::Release>> = serde_json::from_str(&text).unwrap();
+        assert_eq!(list.items[0].get().unwrap_err().metadata.name.as_deref(), Some("deep"));
+        assert_eq!(list.items[1].get().unwrap().spec.service, "a");
+        let event = format!(r#"{{"type":"ADDED","object":{bad}}}"#);
+        let event: kube::core::WatchEvent<Lenient<crate::Release>> = serde_json::from_str(&event).unwrap();
+        assert!(matches!(event, kube::core::WatchEvent::Added(object) if object.get().is_err()));
     }
 
     #[test]

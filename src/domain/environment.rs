@@ -361,9 +361,11 @@ mod tests {
     #[test]
     fn a_claim_lists_old_and_planned_objects_and_success_only_the_new() {
         let web: ServiceName = "web".parse().unwrap();
-        let first = EnvironmentStatus::default()
-            .claimed(claim("d1"), &web, &objects(&["a", "b"]))
-            .settled(&web, Outcome::Succeeded(release("v1", "d1")), Some(objects(&["a", "b"])));
+        let first = EnvironmentStatus::default().claimed(claim("d1"), &web, &objects(&["a", "b"])).settled(
+            &web,
+            Outcome::Succeeded(release("v1", "d1")),
+            Some(objects(&["a", "b"])),
+        );
         let second = first.claimed(claim("d2"), &web, &objects(&["b", "c"]));
         assert_eq!(second.services[0].inventory, objects(&["a", "b", "c"]));
         let done = second.settled(&web, Outcome::Succeeded(release("v2", "d2")), Some(objects(&["b", "c"])));

@@ -14,6 +14,8 @@ pub mod deployment;
 pub mod digest;
 pub mod environment;
 pub mod event;
+#[cfg(test)]
+mod fixture;
 pub mod gate;
 pub mod name;
 pub mod phase;

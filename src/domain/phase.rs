@@ -98,10 +98,9 @@ impl Phase {
             }
             // After the history and the object went apart, a person may adopt either as it stands.
             (_, Action::ReleaseAdopted) => &Self::ALL,
-            (
-                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
-                Action::ReleasePreviewed,
-            ) => &[Self::Previewed],
+            (Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved, Action::ReleasePreviewed) => {
+                &[Self::Previewed]
+            }
             (Self::Previewed, Action::ReleaseConfirmed) => &[Self::Previewed, Self::Approved],
             (Self::Previewed, Action::ReleasePendingApproval) => &[Self::PendingApproval],
             (Self::PendingApproval, Action::ReleaseApproved) => &[Self::PendingApproval, Self::Approved],
@@ -111,16 +110,13 @@ impl Phase {
             (Self::Applying, Action::ReleaseApplied) => &[Self::Succeeded],
             (Self::Applying, Action::ReleaseFailed)
             | (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackFailed) => &[Self::Failed],
-            (
-                Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved,
-                Action::ReleaseAborted,
-            ) => &[Self::Aborted],
+            (Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved, Action::ReleaseAborted) => {
+                &[Self::Aborted]
+            }
             // The abort of a running attempt is accepted first and ends in Failed once the runtime has stopped; where
             // people are at work there is nothing to wait for.
             (Self::Applying, Action::ReleaseAborted) => &[Self::Applying, Self::Failed],
-            (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackCompleted) => {
-                &[Self::RolledBack]
-            }
+            (Self::Applying | Self::Succeeded | Self::Failed, Action::ReleaseRollbackCompleted) => &[Self::RolledBack],
             (
                 Self::Pending
                 | Self::Previewed

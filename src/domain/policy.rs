@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::RuntimeKind;
-use crate::event::words;
 use crate::event::UnknownWord;
+use crate::event::words;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,7 +146,10 @@ impl Policy {
 
     /// The freeze window that is open at `now`; of several the one that ends last.
     pub fn frozen(&self, now: Timestamp) -> Option<&FreezeWindow> {
-        self.freeze_windows.iter().filter(|window| window.start <= now && now < window.end).max_by_key(|window| window.end)
+        self.freeze_windows
+            .iter()
+            .filter(|window| window.start <= now && now < window.end)
+            .max_by_key(|window| window.end)
     }
 
     /// Whether `self` asks for less than `before` did: such a change needs the verb `govern`.
@@ -175,10 +178,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            max_attempts: 3,
-            backoff: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15)],
-        }
+        Self { max_attempts: 3, backoff: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15)] }
     }
 }
 

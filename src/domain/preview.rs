@@ -109,7 +109,13 @@ mod tests {
         let reference = PreviewRef { number: 12, digest: Digest::of(b"x") };
         assert_eq!(reference.to_string().parse::<PreviewRef>().unwrap(), reference);
         let digest = Digest::of(b"x");
-        for wrong in [format!("01-{digest}"), format!("0-{digest}"), format!("+1-{digest}"), format!("1-{}", digest.short()), digest.to_string()] {
+        for wrong in [
+            format!("01-{digest}"),
+            format!("0-{digest}"),
+            format!("+1-{digest}"),
+            format!("1-{}", digest.short()),
+            digest.to_string(),
+        ] {
             assert!(wrong.parse::<PreviewRef>().is_err(), "{wrong}");
         }
     }

@@ -56,7 +56,9 @@ pub enum Refusal {
         named: Actor,
     },
     /// The caller lacks the verb.
-    #[error("{actor} may not {verb} in environment {environment}: ask for the verb {verb:?} on environments.slipway.dev/{environment}")]
+    #[error(
+        "{actor} may not {verb} in environment {environment}: ask for the verb {verb:?} on environments.slipway.dev/{environment}"
+    )]
     Forbidden {
         /// Who.
         actor: Actor,
@@ -66,7 +68,9 @@ pub enum Refusal {
         environment: String,
     },
     /// A service account must name a person.
-    #[error("{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval")]
+    #[error(
+        "{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval"
+    )]
     RequesterRequired {
         /// The account.
         submitter: Actor,

@@ -89,9 +89,7 @@ pub fn judge(request: &Request, reviewer: &Actor, verdict: Verdict, note: Option
         Verdict::Approve if *reviewer == request.requester || *reviewer == request.submitted_by => {
             Err(Refusal::SelfApproval { reviewer: reviewer.clone() })
         }
-        Verdict::Reject if *reviewer == request.requester => {
-            Err(Refusal::SelfApproval { reviewer: reviewer.clone() })
-        }
+        Verdict::Reject if *reviewer == request.requester => Err(Refusal::SelfApproval { reviewer: reviewer.clone() }),
         Verdict::Reject if note.is_none() => Err(Refusal::NoteRequired { action: "reject" }),
         Verdict::Approve | Verdict::Reject => Ok(()),
     }

@@ -180,10 +180,8 @@ impl Upkeep<'_> {
         }
         self.status.phase = EnvironmentPhase::Active;
         self.status.failed = None;
-        let detail = Detail::from([
-            ("of".to_owned(), reset.of.to_string()),
-            ("note".to_owned(), reset.note.to_string()),
-        ]);
+        let detail =
+            Detail::from([("of".to_owned(), reset.of.to_string()), ("note".to_owned(), reset.note.to_string())]);
         self.emit(reset.actor, Action::EnvironmentReset, detail);
     }
 

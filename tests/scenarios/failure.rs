@@ -151,7 +151,7 @@ async fn brought_back(stage: &Stage) -> Deployment {
     assert_eq!(json!(config.data), json!({"version": "1", "level": "info"}));
     stage.gone::<ConfigMap>("new").await;
     let workload: Workload = stage.get("web").await;
-    let image = workload.spec.unwrap().template.spec.unwrap().containers[0].image.clone();
+    let image = workload.spec.template.spec.unwrap().containers[0].image.clone();
     assert_eq!(image.as_deref(), Some("registry.example.com/web:1"));
 
     let uid = failed.metadata.uid.clone().unwrap();

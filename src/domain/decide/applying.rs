@@ -85,7 +85,8 @@ impl Fold<'_> {
     fn fail(&mut self, environment: &Environment, failure: &Failure) -> Next {
         self.blame_failure(failure);
         self.status.step = None;
-        let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service).cloned();
+        let target =
+            environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service).cloned();
         let facts = detail([
             ("code", Some(failure.code.to_string())),
             ("message", Some(failure.message.clone())),

@@ -1,20 +1,17 @@
-//! From the request to the claim: preview, confirmation, review, gates.
+//! From the request to its review: preview, confirmation, the ticket, and what sends a Deployment back.
 
 use jiff::SignedDuration;
 
 use super::fold::{By, Fold, detail};
 use super::{Effect, Next, Planned, Twin};
-use crate::attempt::{Attempt, AttemptType};
 use crate::code::Code;
-use crate::deployment::{Act, Glass, Operation, Ticket};
+use crate::deployment::Ticket;
 use crate::environment::{Environment, RuntimeKind};
 use crate::event::Action;
 use crate::gate;
-use crate::phase::{Phase, Step};
+use crate::phase::Phase;
 use crate::policy::Confirm;
-use crate::preview::{Plan, Preview, PreviewRef};
-use crate::refusal::Refusal;
-use crate::review::{Counted, Verdict, judge, void_key};
+use crate::preview::{Preview, PreviewRef};
 use crate::runtime::{Changes, Forecast, Risk};
 use crate::wait::Wait;
 
@@ -26,11 +23,10 @@ impl Fold<'_> {
         match &self.seen.twin {
             Twin::None => {}
             // To begin anew now would run again what has ended, once its release is there.
-            Twin::Perhaps => {
-                if let Planned::Missing(wait) = &self.seen.planned {
-                    return Next::Wait(wait.clone());
-                }
-            }
+            Twin::Perhaps => match &self.seen.planned {
+                Planned::Missing(wait) if !deployment.deleting => return Next::Wait(wait.clone()),
+                Planned::Missing(_) | Planned::Refused(_) | Planned::Ready(_) => {}
+            },
             Twin::Known { uid, phase } => {
                 self.status.adopted_from = Some(uid.clone());
                 self.status.finished_at = Some(self.now);
@@ -66,7 +62,7 @@ impl Fold<'_> {
     }
 
     /// Makes a preview, the first or a new one, and says why it was needed.
-    fn preview(&mut self, why: Option<&str>) -> Next {
+    pub(super) fn preview(&mut self, why: Option<&str>) -> Next {
         let Some(environment) = self.environment() else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
         };
@@ -107,7 +103,7 @@ impl Fold<'_> {
     }
 
     /// Goes back to `Previewed` when what would be applied is not what was shown.
-    fn outdated(&mut self) -> Option<Next> {
+    pub(super) fn outdated(&mut self) -> Option<Next> {
         let current = match &self.seen.planned {
             Planned::Ready(plan) => gate::preview(&self.as_decided(), plan).is_ok(),
             // What it names is gone or cannot be rendered any more: nothing to show instead, so it waits.
@@ -121,7 +117,7 @@ impl Fold<'_> {
     }
 
     /// The Deployment as it stands in this fold.
-    fn as_decided(&self) -> crate::deployment::Deployment {
+    pub(super) fn as_decided(&self) -> crate::deployment::Deployment {
         crate::deployment::Deployment { status: self.status.clone(), ..self.deployment().clone() }
     }
 
@@ -176,7 +172,7 @@ impl Fold<'_> {
     }
 
     /// An abort before the start ends it at once.
-    fn abort_before_start(&mut self) -> Option<Next> {
+    pub(super) fn abort_before_start(&mut self) -> Option<Next> {
         let act = self.deployment().intents.abort.clone()?;
         self.abort(&By::Person(&act.actor), Some(act.note.to_string()));
         Some(Next::Again)
@@ -188,7 +184,7 @@ impl Fold<'_> {
         self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", note)]));
     }
 
-    fn override_freeze(&mut self) {
+    pub(super) fn override_freeze(&mut self) {
         if self.status.freeze_overridden {
             return;
         }
@@ -199,7 +195,7 @@ impl Fold<'_> {
     }
 
     /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
-    fn expired(&mut self) -> Option<Next> {
+    pub(super) fn expired(&mut self) -> Option<Next> {
         self.ran_out().then(|| self.preview(Some("the ticket for review ran out")))
     }
 

@@ -31,9 +31,7 @@ impl Fold<'_> {
                 Some(Next::Again)
             }
             Phase::Applying => Some(self.stop_for_deletion()),
-            Phase::Succeeded | Phase::Failed | Phase::RolledBack | Phase::Rejected | Phase::Aborted => {
-                self.gone()
-            }
+            Phase::Succeeded | Phase::Failed | Phase::RolledBack | Phase::Rejected | Phase::Aborted => self.gone(),
         }
     }
 
@@ -58,8 +56,7 @@ impl Fold<'_> {
             Progress::Failed(failure) => failure.changed,
             Progress::Stopped { changed } => *changed,
         };
-        let failure =
-            Failure { code: Code::Aborted, message: WHY.to_owned(), detail: None, retryable: false, changed };
+        let failure = Failure { code: Code::Aborted, message: WHY.to_owned(), detail: None, retryable: false, changed };
         self.blame_failure(&failure);
         self.finish();
         let facts = detail([

@@ -52,8 +52,7 @@ impl Fold<'_> {
                 Some(to) => Outcome::RolledBack { to: RunningRelease { health: Health::Healthy, ..to } },
                 None => Outcome::Untouched,
             },
-            Phase::Failed
-                if self.unchanged() && environment.status.failed.as_ref() != Some(&deployment.id.uid) => {
+            Phase::Failed if self.unchanged() && environment.status.failed.as_ref() != Some(&deployment.id.uid) => {
                 Outcome::Untouched
             }
             Phase::Failed => Outcome::Failed,

@@ -96,10 +96,7 @@ impl<'a> Fold<'a> {
             self.status.audit.clone_from(&self.seen.deployment.status.audit);
         }
         // Until a runtime is at work, what is wrong is what is waited for; afterwards the diagnosis belongs to the attempt.
-        if matches!(
-            self.status.phase,
-            Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved
-        ) {
+        if matches!(self.status.phase, Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved) {
             self.status.diagnostics = wait.as_ref().and_then(|wait| {
                 let detail = match wait {
                     Wait::Unpreviewable(failure) | Wait::PreviewFailed(failure) => failure.detail.clone(),

@@ -42,7 +42,7 @@ impl Fold<'_> {
     }
 
     /// Counts one review, which may decide.
-    fn count(&mut self, review: &crate::review::Review, subject: &str, need: u32) -> Next {
+    fn count(&mut self, review: &Review, subject: &str, need: u32) -> Next {
         let counted = Counted {
             reviewer: review.reviewer.clone(),
             verdict: review.verdict,
@@ -94,7 +94,7 @@ impl Fold<'_> {
                 .status
                 .rollback
                 .as_ref()
-                .filter(|rollback| rollback.state == crate::rollback::RollbackState::Requested)
+                .filter(|rollback| rollback.state == RollbackState::Requested)
                 .map(|rollback| rollback.reference.clone()),
             Phase::Pending
             | Phase::Previewed
@@ -110,7 +110,7 @@ impl Fold<'_> {
         }
     }
 
-    pub(super) fn void(&mut self, review: &crate::review::Review, why: &str) {
+    pub(super) fn void(&mut self, review: &Review, why: &str) {
         self.status.reviews.voided.push(void_key(review));
         let facts = detail([
             ("previewRef", Some(review.subject.clone())),

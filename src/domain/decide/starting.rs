@@ -29,7 +29,8 @@ impl Fold<'_> {
         if let Err((refusal, until)) = self.gates(environment, plan) {
             return Next::Wait(Wait::Gate { refusal, until });
         }
-        let attempt = Attempt::new(&self.deployment().id.uid, attempt_type(&self.deployment().request.operation), 1, self.now);
+        let attempt =
+            Attempt::new(&self.deployment().id.uid, attempt_type(&self.deployment().request.operation), 1, self.now);
         if !environment.held_by(&self.deployment().id.uid) {
             return Next::Do(Effect::Claim { attempt: attempt.id });
         }

@@ -1,0 +1,15 @@
+//! The `slipway` program as a person meets it: what it prints, what it refuses, and how it ends.
+//!
+//! The program must have been built: `cargo build -p slipway-cli`. Some refusals and the adoptions need the plane.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
+
+mod cli {
+    mod adoption;
+    mod archive;
+    mod binary;
+    mod export;
+    mod help;
+    mod log;
+    mod refusals;
+    mod verify;
+}
