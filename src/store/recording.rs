@@ -188,7 +188,7 @@ async fn a_twin_is_the_latest_other_deployment_that_was_decided() {
     let archive = place.open();
     let (request, release) = (Digest::of(b"request"), Digest::of(b"release"));
     let twin = async |uid: &str| {
-        let found = archive.finished_twin(&fixture::uid(uid), "shop", "web", &request, &release).await.unwrap();
+        let found = archive.finished_twin(&fixture::uid(uid), "shop", "web", &request, Some(&release)).await.unwrap();
         found.map(|row| row.uid.to_string())
     };
     for seq in 1..=5 {
@@ -210,7 +210,7 @@ async fn a_twin_is_the_latest_other_deployment_that_was_decided() {
     }
     assert_eq!(twin("dep-9").await.as_deref(), Some("dep-2"));
     assert_eq!(twin("dep-2").await.as_deref(), Some("dep-1"));
-    let other = archive.finished_twin(&fixture::uid("dep-9"), "shop", "web", &release, &release).await.unwrap();
+    let other = archive.finished_twin(&fixture::uid("dep-9"), "shop", "web", &release, Some(&release)).await.unwrap();
     assert_eq!(other, None);
 }
 

@@ -1,0 +1,69 @@
+# Two commands do everything: `make demo` runs the main job for real, `make test` passes all tests.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(SLIPWAY_CACHE),$(HOME)/.cache/slipway)
+DENY_VERSION := 0.20.2
+TOOLS := $(CACHE)/tools
+# What tests and the demo start: built before they run, because cargo builds no binary of another package for a test.
+BINARIES := cargo build --locked --workspace --bins
+CONTROL_PLANE := tests/controlplane/build.sh
+
+.PHONY: help setup build generate demo up down plane test lint deny bench sweep clean
+
+help: ## Say what there is.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Install what is missing on this machine.
+	@./setup.sh
+
+build: ## Build the slipway command.
+	cargo build --locked -p slipway-cli
+
+generate: ## Write what comes from code: crds/, contracts/.
+	cargo run --locked -q -p slipway-cli -- generate --root .
+
+demo: setup ## Tell the whole story on a real API server, from nothing.
+	@examples/kubernetes/demo.sh
+
+up: setup ## The same, and leave it running.
+	@examples/kubernetes/demo.sh --keep
+
+down: ## End what `make up` left running.
+	@examples/kubernetes/demo.sh --down
+
+plane: setup ## Run a control plane of one's own in the foreground.
+	@$(BINARIES)
+	@echo 'kubectl for it, in another terminal: target/debug/plane kubectl -- get nodes' >&2
+	target/debug/plane up --dir .slipway/plane
+
+test: setup ## Run all tests.
+	@$(CONTROL_PLANE) >/dev/null
+	$(BINARIES)
+	cargo test --locked --workspace --no-fail-fast
+
+lint: setup deny ## Check form, lints, licences and sources.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	shellcheck setup.sh .ci/run tests/controlplane/build.sh examples/kubernetes/*.sh
+
+deny:
+	@[ -x $(TOOLS)/bin/cargo-deny ] || { \
+	  echo 'cargo-deny is built once, which takes some minutes' >&2; \
+	  cargo install --quiet --locked --version $(DENY_VERSION) --root $(TOOLS) cargo-deny; }
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+
+bench: setup ## Measure the ratios of docs/PERFORMANCE.md.
+	@$(CONTROL_PLANE) >/dev/null
+	cargo build --locked --release -p slipway-benches -p slipway-cli -p slipway-tests --bins
+	target/release/bench
+
+sweep: setup ## Crash at every effect, then kill at random; SLIPWAY_KILLS says how often.
+	@$(CONTROL_PLANE) >/dev/null
+	$(BINARIES)
+	target/debug/sweep
+
+clean: ## Remove what was built here; the caches stay.
+	cargo clean
+	rm -rf .slipway
