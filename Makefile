@@ -52,7 +52,7 @@ deny:
 	@[ -x $(TOOLS)/bin/cargo-deny ] || { \
 	  echo 'cargo-deny is built once, which takes some minutes' >&2; \
 	  cargo install --quiet --locked --version $(DENY_VERSION) --root $(TOOLS) cargo-deny; }
-	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 bench: setup ## Measure the ratios of docs/PERFORMANCE.md.
 	@$(CONTROL_PLANE) >/dev/null
