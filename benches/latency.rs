@@ -84,7 +84,7 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn is_ready(workload: &Workload, content: &str) -> bool {
-    let metadata = workload.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+    let metadata = workload.spec.template.metadata.as_ref();
     let current = metadata.and_then(|metadata| metadata.annotations.as_ref()?.get("content"));
     let mut object = serde_json::to_value(workload).unwrap_or_default();
     object["apiVersion"] = Value::from("apps/v1");

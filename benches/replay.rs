@@ -86,11 +86,6 @@ impl Script {
         1 + self.steps.iter().map(count).sum::<usize>()
     }
 
-    /// How many Events one deployment comes with.
-    pub(crate) fn events(&self) -> usize {
-        self.events.len()
-    }
-
     /// Writes one deployment under `name`.
     pub(crate) async fn play(&self, client: &Client, name: &str, deployment: &Value) -> Outcome<()> {
         let collection = format!("/apis/slipway.dev/v1alpha1/namespaces/{NAMESPACE}/deployments");
@@ -111,10 +106,8 @@ impl Script {
                     place.1 = version(&stored);
                 }
                 Step::Objects(objects) => {
-                    let each = objects.iter().map(|(url, body)| {
-                        let (url, body) = (own(url), own(body));
-                        async move { send(client, "PATCH", &url, body, true).await }
-                    });
+                    let own: Vec<_> = objects.iter().map(|(url, body)| (own(url), own(body))).collect();
+                    let each = own.into_iter().map(|(url, body)| apply(client.clone(), url, body));
                     let _: Vec<Value> = stream::iter(each).buffer_unordered(WRITES).try_collect().await?;
                 }
             }
@@ -196,6 +189,10 @@ async fn events(bed: &Bed) -> Outcome<Vec<String>> {
 
 fn version(object: &Value) -> String {
     object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn apply(client: Client, url: String, body: String) -> Outcome<Value> {
+    send(&client, "PATCH", &url, body, true).await
 }
 
 /// One request, as the release's account where `acting`.

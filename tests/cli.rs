@@ -2,6 +2,7 @@
 //!
 //! The program must have been built: `cargo build -p slipway-cli`. Some refusals and the adoptions need the plane.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
+#![allow(clippy::disallowed_methods, reason = "a program is tested by starting it")]
 
 mod cli {
     mod adoption;

@@ -1,3 +1,4 @@
 //! The planes that the scenarios run on, and what the scenarios share.
 pub mod plane;
 pub mod stage;
+pub mod sweep;

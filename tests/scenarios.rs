@@ -5,6 +5,13 @@
 
 mod scenarios {
     mod delivery;
+    mod ending;
     mod failure;
+    mod gitops;
+    mod limits;
+    mod manual;
+    mod production;
+    mod restart;
     mod rollback;
+    mod services;
 }

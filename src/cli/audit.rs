@@ -16,6 +16,7 @@ use crate::Failure;
 
 /// What is done with the history.
 #[derive(Debug, clap::Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the life of a process")]
 pub(crate) enum Command {
     /// Check that nothing in the history was changed, moved or taken out.
     ///

@@ -60,7 +60,8 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("slipway: {failure}");
+            // One line: what a library draws below its first is no reason.
+            eprintln!("slipway: {}", failure.to_string().lines().next().unwrap_or_default());
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
                 Failure::No(_) => ExitCode::from(1),

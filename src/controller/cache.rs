@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt as _;
 use kube::runtime::{reflector, watcher};
+use tokio::sync::watch;
 
 use crate::key::Key;
 use crate::resources::Custom;
@@ -21,6 +22,7 @@ pub struct Cache<K: Custom> {
     ours: Arc<RwLock<HashMap<Key, Arc<K>>>>,
     groups: Arc<RwLock<HashMap<Key, BTreeSet<Key>>>>,
     group_of: fn(&K) -> Vec<Key>,
+    listed: Arc<watch::Sender<bool>>,
 }
 
 impl<K: Custom> std::fmt::Debug for Cache<K> {
@@ -33,7 +35,14 @@ impl<K: Custom> Cache<K> {
     /// An empty cache; `group_of` names the groups that an object is found by, such as its Environment's.
     pub fn new(group_of: fn(&K) -> Vec<Key>) -> Self {
         let (reader, writer) = reflector::store();
-        Self { reader, writer: Mutex::new(Some(writer)), ours: Arc::default(), groups: Arc::default(), group_of }
+        Self {
+            reader,
+            writer: Mutex::new(Some(writer)),
+            ours: Arc::default(),
+            groups: Arc::default(),
+            group_of,
+            listed: Arc::default(),
+        }
     }
 
     /// The store that kube's controller reads.
@@ -54,9 +63,25 @@ impl<K: Custom> Cache<K> {
             }
         });
         match writer {
-            Some(writer) => reflector(writer, stream).boxed(),
+            Some(writer) => {
+                let listed = self.listed.clone();
+                let done = move |event: &watcher::Result<watcher::Event<K>>| {
+                    if matches!(event, Ok(watcher::Event::InitDone)) {
+                        listed.send_replace(true);
+                    }
+                };
+                reflector(writer, stream).inspect(done).boxed()
+            }
             None => futures::stream::pending().boxed(),
         }
+    }
+
+    /// Waits until all objects have been listed once.
+    ///
+    /// kube's own `wait_until_ready` wakes one waiter only, and its controller is one already.
+    pub async fn listed(&self) {
+        // The sender is ours: it cannot be dropped while this waits.
+        let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
     }
 
     /// The newest copy of an object.

@@ -54,6 +54,8 @@ pub struct Context<R: Resources> {
     pub wake_environment: mpsc::UnboundedSender<Key>,
     /// Releases to look at again.
     pub wake_release: mpsc::UnboundedSender<Key>,
+    /// Deployments to look at again.
+    pub wake_deployment: mpsc::UnboundedSender<Key>,
 }
 
 /// When each Environment was last found ready, so that its own status writes do not ask again.
@@ -75,6 +77,16 @@ impl Probes {
         } else {
             probes.remove(environment);
         }
+    }
+}
+
+impl<R: Resources> Context<R> {
+    /// Waits until every kind has been listed once.
+    ///
+    /// Nothing is decided before that: what is not in view yet looks exactly like what is gone, and a claim whose holder
+    /// is gone is taken away from it.
+    pub async fn in_view(&self) {
+        tokio::join!(self.deployments.listed(), self.environments.listed(), self.releases.listed());
     }
 }
 

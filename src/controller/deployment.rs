@@ -10,6 +10,7 @@ use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, parse, render};
 use slipway_domain::decide::{Decision, Effect, Planned, decide};
 use slipway_domain::deployment::Deployment;
 use slipway_domain::event::Event;
+use slipway_domain::phase::Phase;
 use slipway_domain::wait::Wait;
 
 use crate::clock;
@@ -40,6 +41,7 @@ enum Step {
 /// Brings one Deployment as far as it can go now.
 pub async fn reconcile<R: Resources>(object: Arc<WireDeployment>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
     let key = Key::of(&*object);
+    cx.in_view().await;
     let _timer = cx.metrics.reconcile("deployment");
     for _ in 0..ROUNDS {
         let Some(wire) = cx.deployments.get(&key) else { return Ok(Action::await_change()) };
@@ -146,12 +148,27 @@ fn after_publish<R: Resources>(
     if !events.is_empty() {
         cx.forecasts.forget(&scene.deployment.id.uid);
     }
+    left(cx, scene, status);
     let current = status.attempt.as_ref().map(|attempt| &attempt.id);
     let before = scene.deployment.status.attempt.as_ref().map(|attempt| &attempt.id);
     if let Some(before) = before
         && (current != Some(before) || status.finished_at.is_some())
     {
         cx.executor.forget(before);
+    }
+}
+
+/// Whoever waits for this Deployment to leave the queue, or to end, is told: the Environment does not change by that.
+fn left<R: Resources>(cx: &Context<R>, scene: &Scene, status: &slipway_domain::deployment::Status) {
+    let (before, now) = (scene.deployment.status.phase, status.phase);
+    let environment = scene.key.sibling(scene.deployment.request.environment.as_str());
+    if before == Phase::Approved && !matches!(now, Phase::Approved | Phase::Applying) {
+        for waiting in cx.deployments.group(&environment).into_iter().filter(|key| *key != scene.key) {
+            let _ = cx.wake_deployment.send(waiting);
+        }
+    }
+    if !before.ended() && now.ended() && scene.environment.as_ref().is_some_and(|environment| environment.deleting) {
+        let _ = cx.wake_environment.send(environment);
     }
 }
 

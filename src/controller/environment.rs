@@ -29,6 +29,7 @@ pub async fn reconcile<R: Resources>(
     cx: Arc<Context<R>>,
 ) -> Result<Action, PublishError> {
     let key = Key::of(&*object);
+    cx.in_view().await;
     let _timer = cx.metrics.reconcile("environment");
     match attempt(&key, &cx).await {
         // Somebody else wrote in between; the cache has been refreshed.

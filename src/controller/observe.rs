@@ -12,6 +12,7 @@ use slipway_domain::phase::Phase;
 use slipway_domain::queue::Waiting;
 use slipway_domain::wait::Wait;
 
+use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::LedgerError;
@@ -107,11 +108,19 @@ impl Scene {
         })
     }
 
-    /// The Deployments that wait for the same Environment.
+    /// The Deployments that wait for the same Environment. Whom a freeze holds is passed by whom it does not.
     fn queue<R: Resources>(&self, cx: &Context<R>) -> Vec<Waiting> {
         let group = self.key.sibling(self.deployment.request.environment.as_str());
-        cx.deployments.group(&group).iter().filter_map(|key| waiting(&*cx.deployments.get(key)?)).collect()
+        let policy = self.environment.as_ref().map(|environment| &environment.policy);
+        let frozen = policy.is_some_and(|policy| policy.frozen(clock::now()).is_some());
+        let members = cx.deployments.group(&group);
+        let members = members.iter().filter_map(|key| cx.deployments.get(key));
+        members.filter(|wire| !frozen || defies_freeze(wire)).filter_map(|wire| waiting(&wire)).collect()
     }
+}
+
+fn defies_freeze(wire: &WireDeployment) -> bool {
+    wire.status.as_ref().is_some_and(|status| status.freeze_overridden || status.break_glass.is_some())
 }
 
 fn waiting(wire: &WireDeployment) -> Option<Waiting> {

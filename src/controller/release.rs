@@ -15,6 +15,7 @@ use crate::resources::Resources;
 /// Says what a Release is, and lets it go when nothing needs it.
 pub async fn reconcile<R: Resources>(object: Arc<Release>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
     let key = Key::of(&*object);
+    cx.in_view().await;
     let _timer = cx.metrics.reconcile("release");
     let Some(release) = cx.releases.get(&key) else { return Ok(Action::await_change()) };
     if release.metadata.deletion_timestamp.is_some() {
@@ -26,6 +27,17 @@ pub async fn reconcile<R: Resources>(object: Arc<Release>, cx: Arc<Context<R>>) 
     let status = render::release(&parse::release_digest(&release), &release, clock::now());
     publish::release(&cx, &release, status).await?;
     Ok(Action::await_change())
+}
+
+/// Looks again at the Releases of an Environment that wait to go: it may have let them go, or be gone itself.
+pub fn wake_unused<R: Resources>(cx: &Context<R>, environment: &slipway_crd::Environment) {
+    let services = environment.status.iter().flat_map(|status| &status.services);
+    for release in services.flat_map(|service| [&service.current_release, &service.previous_release]).flatten() {
+        let key = Key::of(environment).sibling(&release.name);
+        if cx.releases.get(&key).is_some_and(|release| release.metadata.deletion_timestamp.is_some()) {
+            let _ = cx.wake_release.send(key);
+        }
+    }
 }
 
 /// The Environment that has it as current or previous release.

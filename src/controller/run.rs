@@ -195,6 +195,7 @@ async fn lead(
     readiness.leads(ledger.clone(), executor.clone());
     let (wake_environment, environment_wakes) = mpsc::unbounded_channel();
     let (wake_release, release_wakes) = mpsc::unbounded_channel();
+    let (wake_deployment, from_others) = mpsc::unbounded_channel();
     let cx = Arc::new(Context {
         resources: cluster,
         deployments: Cache::new(|deployment: &Deployment| {
@@ -215,10 +216,11 @@ async fn lead(
         metrics,
         wake_environment,
         wake_release,
+        wake_deployment,
     });
     let head = remember_heads(archive, leader);
     tokio::select! {
-        () = reconcile_all(cx, wakes, environment_wakes, release_wakes) => Ok(()),
+        () = reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
         result = head => result,
     }
 }
@@ -311,7 +313,8 @@ async fn highest_epoch<K: Custom>(
 /// Writes the archive's head to the Lease whenever it has moved, about as often as the Lease is renewed.
 async fn remember_heads(archive: Archive, leader: Leader) -> Result<(), RunError> {
     let mut remembered = None;
-    let mut interval = tokio::time::interval(leader.period());
+    // Between two renewals: one that has read the Lease and finds it changed is lost, and three in a row end the term.
+    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + leader.period() / 2, leader.period());
     loop {
         interval.tick().await;
         let head = archive.head().await?;
@@ -329,19 +332,19 @@ async fn remember_heads(archive: Archive, leader: Leader) -> Result<(), RunError
 
 async fn reconcile_all<R: Resources>(
     cx: Arc<Context<R>>,
-    wakes: mpsc::UnboundedReceiver<Key>,
+    [wakes, from_others]: [mpsc::UnboundedReceiver<Key>; 2],
     environment_wakes: mpsc::UnboundedReceiver<Key>,
     release_wakes: mpsc::UnboundedReceiver<Key>,
 ) {
     // Each kind is watched once; what other kinds wait for is told apart from the same streams.
-    let (to_deployments, from_others) = mpsc::unbounded_channel::<Key>();
     let environments = cx.environments.fill(cx.resources.watch()).touched_objects();
     let releases = cx.releases.fill(cx.resources.watch()).touched_objects();
     let deployments = cx.deployments.fill(cx.resources.watch()).touched_objects();
-    let environments = waking(environments, cx.clone(), to_deployments.clone(), |cx, environment: &Environment| {
+    let environments = waking(environments, cx.clone(), |cx, environment: &Environment| {
+        release::wake_unused(cx, environment);
         cx.deployments.group(&Key::of(environment))
     });
-    let releases = waking(releases, cx.clone(), to_deployments, |cx, release: &Release| {
+    let releases = waking(releases, cx.clone(), |cx, release: &Release| {
         let key = Key::of(release);
         cx.deployments.group(&for_release(&key, &key.name))
     });
@@ -354,21 +357,11 @@ async fn reconcile_all<R: Resources>(
         .reconcile_on(refs(release_wakes))
         .run(release::reconcile, |_, error, cx| retry("release", error, &cx), cx.clone())
         .for_each(|_| std::future::ready(()));
-    let (environment_store, release_store) = (cx.environments.reader(), cx.releases.reader());
-    let deployments = async {
-        // A Deployment is decided with its Environment and Release in view, or it would wait for what is there.
-        let streams = controller(deployments, cx.deployments.reader())
-            .reconcile_on(refs(wakes))
-            .reconcile_on(refs(from_others));
-        let ready = async {
-            let _ = tokio::join!(environment_store.wait_until_ready(), release_store.wait_until_ready());
-        };
-        ready.await;
-        streams
-            .run(deployment::reconcile, |_, error, cx| retry("deployment", error, &cx), cx.clone())
-            .for_each(|_| std::future::ready(()))
-            .await;
-    };
+    let deployments = controller(deployments, cx.deployments.reader())
+        .reconcile_on(refs(wakes))
+        .reconcile_on(refs(from_others))
+        .run(deployment::reconcile, |_, error, cx| retry("deployment", error, &cx), cx.clone())
+        .for_each(|_| std::future::ready(()));
     tokio::join!(environments, releases, deployments);
 }
 
@@ -384,7 +377,6 @@ fn controller<K: Custom>(
 fn waking<K: Custom, R: Resources>(
     stream: impl Stream<Item = watcher::Result<K>> + Send + 'static,
     cx: Arc<Context<R>>,
-    wake: mpsc::UnboundedSender<Key>,
     whom: impl Fn(&Context<R>, &K) -> Vec<Key> + Send + 'static,
 ) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
     stream.inspect(move |object| {
@@ -392,7 +384,7 @@ fn waking<K: Custom, R: Resources>(
             for key in whom(&cx, object) {
                 let open = cx.deployments.get(&key).is_some_and(|deployment| matters(&deployment));
                 if open {
-                    let _ = wake.send(key);
+                    let _ = cx.wake_deployment.send(key);
                 }
             }
         }

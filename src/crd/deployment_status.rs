@@ -201,8 +201,8 @@ pub struct Rollback {
     /// What it brings back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_release: Option<RunningRelease>,
-    /// What to name when judging this rollback.
-    #[serde(rename = "ref")]
+    /// What to name when judging this rollback. None where there is nothing to bring back.
+    #[serde(rename = "ref", default, skip_serializing_if = "String::is_empty")]
     #[schemars(schema_with = "text::review_ref")]
     pub reference: String,
     /// When it was asked for.

@@ -12,6 +12,8 @@ mod ended;
 mod fold;
 mod reviewing;
 mod starting;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 
@@ -171,17 +173,8 @@ fn unchanged(observed: &Observed<'_>, effect: Option<Effect>) -> Decision {
 
 impl Fold<'_> {
     fn holds_too_early(&self) -> bool {
-        let before = match self.status.phase {
-            Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => true,
-            Phase::Applying
-            | Phase::Succeeded
-            | Phase::Failed
-            | Phase::RolledBack
-            | Phase::Rejected
-            | Phase::Aborted => false,
-        };
         let uid = &self.deployment().id.uid;
-        before && self.environment().is_some_and(|environment| environment.held_by(uid))
+        self.status.phase.before_start() && self.environment().is_some_and(|environment| environment.held_by(uid))
     }
 
     fn step(&mut self) -> Next {

@@ -134,6 +134,16 @@ impl Phase {
         if allowed.contains(&to) { Ok(to) } else { illegal }
     }
 
+    /// No runtime has been at work yet, and nothing in the Environment has been touched.
+    pub fn before_start(self) -> bool {
+        match self {
+            Self::Pending | Self::Previewed | Self::PendingApproval | Self::Approved => true,
+            Self::Applying | Self::Succeeded | Self::Failed | Self::RolledBack | Self::Rejected | Self::Aborted => {
+                false
+            }
+        }
+    }
+
     /// Nothing more happens by itself: the runtime is done with it.
     pub fn ended(self) -> bool {
         match self {

@@ -96,6 +96,10 @@ fn ready(object: &Value) -> Health {
 fn deployment(object: &Value) -> Health {
     let progressing = condition(object, "Progressing");
     if let Some(progressing) = progressing.filter(|progressing| progressing["reason"] == DEADLINE) {
+        // It is kept for a moment when the release before is brought back, also for the new generation.
+        if outlived(progressing, object) {
+            return waits("its controller still speaks of the rollout before");
+        }
         return fails(&told(progressing));
     }
     if let Some(unseen) = seen(object) {
@@ -127,6 +131,14 @@ fn deployment(object: &Value) -> Health {
         Some(available) if available["status"] != "True" => waits(&told(available)),
         Some(_) | None => Health::Current,
     }
+}
+
+/// The condition is no younger than what Slipway last applied. A deadline takes at least a second to pass, and both times
+/// are whole seconds.
+fn outlived(condition: &Value, object: &Value) -> bool {
+    let applied = object["metadata"]["managedFields"][0]["time"].as_str();
+    let since = condition["lastUpdateTime"].as_str();
+    since.is_some_and(|since| applied.is_some_and(|applied| since <= applied))
 }
 
 fn replica_set(object: &Value) -> Health {

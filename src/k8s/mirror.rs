@@ -6,6 +6,8 @@ use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde_json::Value;
 
+use crate::target::FIELD_MANAGER;
+
 /// What one watch has told. After a new list, what it did not name is gone.
 #[derive(Debug, Default)]
 pub(crate) struct Mirror {
@@ -62,8 +64,13 @@ impl Mirror {
     }
 }
 
+/// Which fields each manager owns fills most of an object; when Slipway last changed it is all that is asked here.
 fn kept(mut object: DynamicObject) -> (String, Value) {
-    object.metadata.managed_fields = None;
+    let managers = object.metadata.managed_fields.as_mut();
+    if let Some(managers) = managers {
+        managers.retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none());
+        managers.iter_mut().for_each(|entry| entry.fields_v1 = None);
+    }
     let name = object.metadata.name.clone().unwrap_or_default();
     (name, serde_json::to_value(object).unwrap_or_default())
 }

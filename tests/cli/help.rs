@@ -71,7 +71,10 @@ async fn a_wrong_or_missing_flag_is_named() {
         ("audit adopt --database a --actor bob --note why", "--resource"),
         ("audit adopt --database a --resource u --actor bob --note why", "--object-seq"),
         ("audit adopt --database a --resource u --object-seq x --actor bob --note why", "--object-seq"),
-        (&format!("audit adopt --database a --resource u --object-seq 1 --lost-head {head} --actor b --note c"), "--lost-head"),
+        (
+            &format!("audit adopt --database a --resource u --object-seq 1 --lost-head {head} --actor b --note c"),
+            "--lost-head",
+        ),
         (&format!("audit adopt --database a --lost-head {head} --status failed --actor b --note c"), "--status"),
         ("audit adopt --database a --resource u --object-seq 1 --kind deployment --actor b --note c", "--name"),
     ] {
@@ -79,7 +82,8 @@ async fn a_wrong_or_missing_flag_is_named() {
         assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{line}: {}", said.stderr);
         assert!(said.stderr.starts_with("error: ") && said.stderr.contains(words), "{line}: {}", said.stderr);
     }
-    for (flag, value, words) in [("--note", " ", "note must not be empty"), ("--actor", "", "actor must not be empty")] {
+    for (flag, value, words) in [("--note", " ", "note must not be empty"), ("--actor", "", "actor must not be empty")]
+    {
         let other = if flag == "--note" { ["--actor", "bob"] } else { ["--note", "why"] };
         let fixed = ["audit", "adopt", "--database", "a", "--resource", "u", "--object-seq", "1", flag, value];
         let said = slipway(fixed.into_iter().chain(other)).await;

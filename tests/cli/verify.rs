@@ -35,8 +35,14 @@ async fn everything_reads_while_a_controller_writes_and_from_a_copy() {
 async fn an_edited_row_is_found_and_its_place_named() {
     let place = Place::new().await;
     for (sql, words) in [
-        ("UPDATE deployment_events SET actor_id = 'mallory' WHERE row = 3", "deployment_events 3 (event dep-1/3): column actor_id"),
-        ("UPDATE deployment_events SET body = replace(body, 'alice', 'mally') WHERE row = 1", "deployment_events 1 (event dep-1/1)"),
+        (
+            "UPDATE deployment_events SET actor_id = 'mallory' WHERE row = 3",
+            "deployment_events 3 (event dep-1/3): column actor_id",
+        ),
+        (
+            "UPDATE deployment_events SET body = replace(body, 'alice', 'mally') WHERE row = 1",
+            "deployment_events 1 (event dep-1/1)",
+        ),
         ("DELETE FROM deployment_events WHERE row = 2", "deployment_events 2: is missing"),
         ("UPDATE deployments SET requester = 'mallory'", "deployments dep-1: its columns are not what was recorded"),
         ("DROP TRIGGER deployment_events_update", "sqlite_master"),
@@ -94,12 +100,12 @@ async fn a_file_that_is_damaged_is_not_verified() {
     let place = Place::new().await;
     let path = place.copy("damaged.db");
     let mut bytes = std::fs::read(&path).unwrap();
-    for byte in &mut bytes[4096..12288] {
+    for byte in &mut bytes[4096..] {
         *byte = 0xa5;
     }
     std::fs::write(&path, bytes).unwrap();
     let said = say(&on("verify", &path)).await.no();
     assert!(said.contains("does not verify"), "{said}");
-    let said = say(&on("log", &path)).await;
-    assert!(said.code == Some(1) && said.stderr.contains("damaged"), "{}", said.stderr);
+    let said = say(&on("log", &path)).await.no();
+    assert!(said.contains("audit verify"), "{said}");
 }

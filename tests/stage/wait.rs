@@ -21,7 +21,7 @@ impl Stage {
             Ok(Ok(Some(object))) => object,
             other => {
                 let now = self.find::<K>(name).await;
-                let now = serde_json::to_string_pretty(&now).unwrap();
+                let now = shown(&now);
                 let why = other.map(|result| format!("{:?}", result.err()));
                 panic!("{} {name}: {what}: {why:?}; it is\n{now}\n{}", K::kind(&()), self.last_words());
             }
@@ -53,10 +53,19 @@ impl Stage {
         let waiting = await_condition(api, name, |object: Option<&K>| object.is_none());
         let in_time = tokio::time::timeout(PATIENCE, waiting).await;
         if !matches!(in_time, Ok(Ok(_))) {
-            let now = serde_json::to_string_pretty(&self.find::<K>(name).await).unwrap();
+            let now = shown(&self.find::<K>(name).await);
             panic!("{} {name} is still there:\n{now}\n{}", K::kind(&()), self.last_words());
         }
     }
+}
+
+/// An object without what only the API server reads.
+fn shown<K: Custom>(object: &Option<K>) -> String {
+    let mut object = serde_json::to_value(object).unwrap();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    serde_json::to_string_pretty(&object).unwrap()
 }
 
 /// Whether a Deployment is in this phase.

@@ -40,17 +40,19 @@ fn object(kind: &str, name: &str, mut rest: Value) -> (String, Value) {
 
 /// The account that releases are applied as, with the right to.
 pub(super) fn account(namespace: &str) -> Vec<(String, Value)> {
-    vec![
-        object("ServiceAccount", "deployer", json!({})),
-        object(
-            "RoleBinding",
-            "deployer",
-            json!({
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-                "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": namespace}],
-            }),
-        ),
-    ]
+    vec![object("ServiceAccount", "deployer", json!({})), binding("deployer", namespace)]
+}
+
+/// Lets the account of the namespace `from` write here.
+pub(super) fn binding(name: &str, from: &str) -> (String, Value) {
+    object(
+        "RoleBinding",
+        name,
+        json!({
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+            "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": from}],
+        }),
+    )
 }
 
 /// An Environment of a namespace; `policy` is its policy.

@@ -17,7 +17,6 @@ use crate::plane::Plane;
 const NAMESPACE_CONTROLLER: &str = "system:serviceaccount:kube-system:namespace-controller";
 
 /// A plane to run cases on.
-#[derive(Debug)]
 pub struct Site {
     /// The administrator.
     pub client: Client,
@@ -28,6 +27,12 @@ pub struct Site {
     namespaces: Client,
     kubeconfig: PathBuf,
     folder: TempDir,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Site {

@@ -127,7 +127,8 @@ fn resolve(database: &Path, uid: &Uid, seq: u64, object: Object) -> Result<(Adop
     let unknown = seq > archive_seq && status.is_none();
     let known = match (archived, kind) {
         (archived, _) if unknown || kubeconfig.is_some() => {
-            let live = live::find(kubeconfig.as_deref(), context, uid).map_err(|error| by_hand(&error, archived.is_none()))?;
+            let live = live::find(kubeconfig.as_deref(), context, uid);
+            let live = live.map_err(|error| if unknown { by_hand(&error, archived.is_none()) } else { error })?;
             agreed(&live, seq)?;
             let newer = archived.filter(|event| event.seq > seq).map(|event| event.status);
             AdoptedObject { status: newer.unwrap_or(live.status), ..live }
@@ -192,7 +193,9 @@ fn by_hand(error: &Failure, unknown: bool) -> Failure {
 fn sides(object: u64, archive: u64) -> String {
     match archive.cmp(&object) {
         std::cmp::Ordering::Greater => {
-            format!("the archive knew more (event {archive}, the object {object}): the object takes over what is archived")
+            format!(
+                "the archive knew more (event {archive}, the object {object}): the object takes over what is archived"
+            )
         }
         std::cmp::Ordering::Less => {
             format!("the object knew more (event {object}, the archive {archive}): its status stands")
@@ -227,6 +230,7 @@ fn refused(error: &AdoptError) -> Failure {
 }
 
 /// In whole microseconds, as the controller writes times.
+#[expect(clippy::disallowed_methods, reason = "the only clock that a command reads")]
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)

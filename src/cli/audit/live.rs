@@ -29,7 +29,9 @@ pub(super) fn find(kubeconfig: Option<&Path>, context: Option<String>, uid: &Uid
         })
     })?;
     found.ok_or_else(|| {
-        Failure::Usage(format!("the cluster has no Deployment and no Environment with uid {uid}; is it the right cluster?"))
+        Failure::Usage(format!(
+            "the cluster has no Deployment and no Environment with uid {uid}; is it the right cluster?"
+        ))
     })
 }
 

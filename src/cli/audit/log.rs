@@ -24,8 +24,9 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(Arguments { database, resource, limit }: Arguments) -> Result<(), Failure> {
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let asked =
-        |event: &Event| resource.as_ref().is_none_or(|asked| *asked == event.resource_name || asked == event.resource_id.as_str());
+    let asked = |event: &Event| {
+        resource.as_ref().is_none_or(|asked| *asked == event.resource_name || asked == event.resource_id.as_str())
+    };
     let mut shown = VecDeque::new();
     history::each(&database, |event| {
         if asked(&event) {

@@ -26,11 +26,19 @@ impl Fold<'_> {
         if self.rolling_back() {
             return self.run_rollback(environment);
         }
+        let open = self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
+        // Before anything is given back: a claim that was taken for a rollback is taken up by it.
+        if !open && let Some(next) = self.take_up_rollback(environment) {
+            return next;
+        }
         let waiting = self.status.rollback.as_ref().is_some_and(|r| r.state == RollbackState::Requested);
-        if environment.held_by(&self.deployment().id.uid) && !waiting {
+        if waiting {
+            return self.rollback_by_hand(environment);
+        }
+        if environment.held_by(&self.deployment().id.uid) {
             return Next::Do(Effect::Settle(self.outcome(environment)));
         }
-        self.rollback_by_hand(environment)
+        Next::Rest
     }
 
     pub(super) fn terminal(&mut self) -> Next {
@@ -173,10 +181,6 @@ impl Fold<'_> {
     }
 
     fn rollback_by_hand(&mut self, environment: &Environment) -> Next {
-        let open = self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
-        if !open {
-            return self.take_up_rollback(environment).unwrap_or(Next::Rest);
-        }
         if let Some(next) = self.awaits_rollback_review(environment) {
             return next;
         }

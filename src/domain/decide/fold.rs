@@ -36,6 +36,10 @@ impl<'a> Fold<'a> {
     pub(super) fn new(seen: &'a Observed<'a>, now: Timestamp) -> Self {
         let mut status = seen.deployment.status.clone();
         status.audit.archived(seen.archived_seq);
+        // Until a runtime is at work, what is wrong is what is waited for; afterwards the diagnosis belongs to the attempt.
+        if status.phase.before_start() {
+            status.diagnostics = None;
+        }
         let subject = seen.deployment.subject(seen.environment);
         Self { seen, now, status, events: Vec::new(), subject, illegal: false }
     }
@@ -95,8 +99,7 @@ impl<'a> Fold<'a> {
         if self.events.is_empty() {
             self.status.audit.clone_from(&self.seen.deployment.status.audit);
         }
-        // Until a runtime is at work, what is wrong is what is waited for; afterwards the diagnosis belongs to the attempt.
-        if matches!(self.status.phase, Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved) {
+        if self.status.phase.before_start() {
             self.status.diagnostics = wait.as_ref().and_then(|wait| {
                 let detail = match wait {
                     Wait::Unpreviewable(failure) | Wait::PreviewFailed(failure) => failure.detail.clone(),

@@ -55,6 +55,21 @@ fn a_deployment(#[case] change: Value, #[case] wanted: &str) {
     assert_eq!(says("apps/v1/Deployment", json!({"replicas": 3}), with(rolled(), change)), wanted);
 }
 
+#[rstest]
+#[case::of_the_rollout_before("2026-11-21T12:27:31Z", "waits: its controller still speaks of the rollout before")]
+#[case::in_the_very_second("2026-11-21T12:27:32Z", "waits: its controller still speaks of the rollout before")]
+#[case::of_this_one("2026-11-21T12:27:33Z", "fails: ProgressDeadlineExceeded")]
+fn a_deadline_counts_only_after_what_was_applied_last(#[case] since: &str, #[case] wanted: &str) {
+    let stuck = json!({"conditions": [{"type": "Progressing", "reason": DEADLINE, "lastUpdateTime": since}]});
+    let mut object = object("apps/v1/Deployment", json!({"replicas": 3}), with(rolled(), stuck));
+    object["metadata"]["managedFields"] = json!([{"manager": "slipway", "time": "2026-11-21T12:27:32Z"}]);
+    match judge(&object) {
+        Health::Current => panic!("it is not current"),
+        Health::InProgress { message } => assert_eq!(format!("waits: {message}"), wanted),
+        Health::Failed { message } => assert!(format!("fails: {message}").starts_with(wanted), "{message}"),
+    }
+}
+
 #[test]
 fn a_paused_deployment_is_waited_for() {
     assert_eq!(says("apps/v1/Deployment", json!({"replicas": 3, "paused": true}), rolled()), "waits: it is paused");

@@ -1,0 +1,65 @@
+//! `sweep`: cuts a controller at each of its effects, and says whether anything was lost or doubled.
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use slipway_tests::plane::Plane;
+use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, learn, pairs, single};
+
+/// Cuts a controller at each of its effects, and compares how every story ends.
+#[derive(Debug, Parser)]
+#[command(name = "sweep")]
+struct Arguments {
+    /// Only the stories whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Only the faults whose name contains this, as in `before commit epoch #1`
+    #[arg(long, default_value = "")]
+    fault: String,
+    /// How many runs at a time
+    #[arg(long, default_value_t = 8)]
+    width: usize,
+    /// How many runs are cut twice
+    #[arg(long, default_value_t = 60)]
+    pairs: usize,
+    /// What the random choices are made from; left out: chosen and printed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Leave the archives, journals and logs of all runs where they are
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("sweep: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<bool, SweepError> {
+    let Arguments { only, fault, width, pairs: twice, seed, keep } = arguments;
+    let seed = seed.unwrap_or_else(rand::random);
+    let plane = Plane::start()?;
+    let mut site = Site::open(&plane).await?;
+    if keep {
+        println!("sweep: everything is kept in {}", site.keep().display());
+    }
+    let stories: Vec<&Scenario> = ALL.iter().filter(|story| story.name.contains(&only)).collect();
+    let references = learn(&site, &stories, width).await?;
+    for reference in &references {
+        println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
+    }
+    let say = |line: &str| println!("sweep: {line}");
+    let once = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
+    let two = pairs(&site, &references, width, (seed, twice), say).await;
+    println!("sweep: {}", once.summary("single faults"));
+    println!("sweep: {}", two.summary(&format!("pairs of faults (--seed {seed})")));
+    Ok(once.is_clean() && two.is_clean())
+}

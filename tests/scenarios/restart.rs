@@ -1,0 +1,80 @@
+//! A controller that goes away leaves everything as the next one can find it.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
+use serde_json::json;
+use slipway_crd::Deployment;
+use slipway_domain::phase::Phase;
+use slipway_tests::stage::objects::{config, deployment, environment, release, workload};
+use slipway_tests::stage::{ALICE, Stage};
+
+#[tokio::test]
+async fn a_controller_that_is_asked_to_stop_gives_the_lease_back_and_the_next_one_writes_nothing() {
+    let mut stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({})), workload("web", "1")])).await;
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
+    stage.phase("web-v1", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    let versions = stage.versions().await;
+
+    let ending = stage.stop().await;
+    assert_eq!(ending.status.code(), Some(0), "{}", ending.log);
+    let leases: Api<Lease> = Api::namespaced(stage.admin.clone(), "slipway-system");
+    let holder = leases.get(&stage.namespace).await.unwrap().spec.and_then(|spec| spec.holder_identity);
+    assert_eq!(holder.unwrap_or_default(), "");
+
+    let begun = std::time::Instant::now();
+    stage.start().await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "the lease was waited for: {:?}", begun.elapsed());
+    // What is new is done, and so everything old has been looked at.
+    stage.apply(ALICE, &release("api-v1", "api", &[config("api", &json!({}))])).await;
+    stage.apply(ALICE, &deployment("api-v1", "api", "nowhere", "api-v1")).await;
+    stage.waits("api-v1", "EnvironmentNotFound").await;
+    let (status, body) = stage.controller().fetch("/readyz").await;
+    assert_eq!((status, body.as_str()), (200, "ok\n"));
+    let now = stage.versions().await;
+    assert!(versions.iter().all(|version| now.contains(version)), "{versions:?} became {now:?}");
+    stage.verify();
+}
+
+#[tokio::test]
+async fn what_was_being_applied_is_taken_up_again() {
+    let mut stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let slow = workload("web", "1");
+    let slow = slipway_tests::stage::objects::With::with(
+        slow,
+        "spec.template.metadata.annotations",
+        json!({"slipway.dev/ready-after": "6s"}),
+    );
+    stage.apply(ALICE, &release("web-v1", "web", &[slow])).await;
+    let uid = stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await.metadata.uid.unwrap();
+    stage.until("web", "is there", |_: &k8s_openapi::api::apps::v1::Deployment| true).await;
+    let attempt = stage.phase("web-v1", Phase::Applying).await.status.unwrap().attempt.unwrap();
+    assert_eq!(stage.stop().await.status.code(), Some(0));
+    assert_eq!(stage.get::<Deployment>("web-v1").await.status.unwrap().phase, Phase::Applying);
+    stage.start().await;
+    let done = stage.phase("web-v1", Phase::Succeeded).await;
+    assert_eq!(done.status.unwrap().attempt.unwrap().id, attempt.id);
+    stage.recorded(&uid, "release.applied").await;
+    assert_eq!(stage.actions(&uid).iter().filter(|action| *action == "release.applying").count(), 1);
+    stage.verify();
+}
+
+#[tokio::test]
+async fn what_was_decided_while_nobody_looked_is_done_afterwards() {
+    let mut stage = Stage::dark().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
+    stage.apply(ALICE, &deployment("web-v2", "web", "dev", "web-v1")).await;
+    let abort = json!({"spec": {"abort": {"actor": ALICE, "note": "wrong version"}}});
+    stage.say::<Deployment>(ALICE, "web-v2", abort).await;
+    stage.start().await;
+    stage.phase("web-v1", Phase::Succeeded).await;
+    let aborted = stage.phase("web-v2", Phase::Aborted).await;
+    let uid = aborted.metadata.uid.unwrap();
+    stage.recorded(&uid, "release.aborted").await;
+    assert_eq!(stage.actions(&uid), ["release.created", "release.aborted"]);
+}

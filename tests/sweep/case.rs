@@ -1,0 +1,243 @@
+//! One run of one story with a controller that is cut, and started again whenever it has ended, as a kubelet does.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::SweepError;
+use super::fault::Fault;
+use super::process::{Faulty, Journal, Process};
+use super::scenario::{ENVIRONMENT, Scenario, Step};
+use super::site::{Site, until};
+use super::snapshot;
+
+/// How long one step may take, in seconds: several lease periods, on a machine that is busy.
+const PATIENCE: u64 = 60;
+/// How often a controller may end in one run.
+const LIVES: usize = 8;
+
+/// What a run has come to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything that is there at the end.
+    pub snapshot: Value,
+    /// The points of the first process that could be cut.
+    pub journal: Journal,
+    /// How many of the faults have happened.
+    pub fired: usize,
+    /// How often a controller was started.
+    pub lives: usize,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Case<'a> {
+    site: &'a Site,
+    namespace: String,
+    folder: PathBuf,
+    faulty: Faulty,
+    faults: Vec<Fault>,
+    /// How many of `faults` have been given to a process.
+    given: usize,
+    lives: usize,
+    ending: bool,
+    process: Option<Process>,
+}
+
+impl<'a> Case<'a> {
+    /// Runs `scenario` in a namespace of its own. The first fault is the first process's, the second the second's.
+    pub async fn run(
+        site: &'a Site,
+        scenario: &Scenario,
+        namespace: &str,
+        faults: &[Fault],
+    ) -> Result<Outcome, SweepError> {
+        let folder = site.folder(namespace)?;
+        site.namespace(namespace).await?;
+        let faulty = Faulty {
+            kubeconfig: site.kubeconfig().to_owned(),
+            database: folder.join("archive.db"),
+            namespace: namespace.to_owned(),
+            agent: namespace.to_owned(),
+        };
+        let mut case = Self {
+            site,
+            namespace: namespace.to_owned(),
+            folder,
+            faulty,
+            faults: Vec::new(),
+            given: 0,
+            lives: 0,
+            ending: false,
+            process: None,
+        };
+        if !scenario.before.is_empty() {
+            case.tell(scenario.before).await?;
+            case.stop().await?;
+        }
+        case.faults = faults.to_vec();
+        let first = case.lives;
+        case.tell(scenario.steps).await?;
+        case.stop().await?;
+        // Whatever ended the last process, the next one finds nothing to do.
+        let snapshot = snapshot::take(site, namespace, &case.faulty.database).await?;
+        site.clear(namespace).await;
+        let journals: Vec<Journal> =
+            (first..case.lives).map(|life| Journal::read(&case.folder.join(format!("journal-{life}")))).collect();
+        Ok(Outcome {
+            snapshot,
+            fired: journals.iter().filter(|journal| journal.fired).count(),
+            journal: journals.into_iter().next().unwrap_or_default(),
+            lives: case.lives - first,
+        })
+    }
+
+    async fn tell(&mut self, steps: &[Step]) -> Result<(), SweepError> {
+        self.ending = false;
+        self.tend()?;
+        for step in steps {
+            step.act(self.site, &self.namespace).await?;
+            self.wait(*step).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a controller where there is none.
+    fn tend(&mut self) -> Result<(), SweepError> {
+        if let Some(process) = &mut self.process {
+            let Some(_) = process.ended()? else { return Ok(()) };
+        }
+        self.process = None;
+        if self.lives >= LIVES {
+            return Err(SweepError::Wrong(format!("the controller ended {LIVES} times; logs in {}", self.folder.display())));
+        }
+        let (journal, log) =
+            (self.folder.join(format!("journal-{}", self.lives)), self.folder.join(format!("log-{}", self.lives)));
+        let fault = self.faults.get(self.given);
+        self.given += usize::from(fault.is_some());
+        self.process = Some(self.faulty.start(fault, &journal, &log)?);
+        self.lives += 1;
+        Ok(())
+    }
+
+    /// Asks the controller to end. One that was cut while it ended is started once more, settles, and is asked again.
+    async fn stop(&mut self) -> Result<(), SweepError> {
+        loop {
+            let Some(process) = &mut self.process else { return Ok(()) };
+            process.signal("TERM")?;
+            let status = until(PATIENCE, "the controller's end", async || {
+                Ok(process.ended()?.ok_or_else(|| "it still runs".to_owned()))
+            })
+            .await?;
+            self.process = None;
+            if status.success() {
+                return Ok(());
+            }
+            self.tend()?;
+            self.wait(Step::Settled("")).await?;
+        }
+    }
+
+    async fn wait(&mut self, step: Step) -> Result<(), SweepError> {
+        let (site, namespace) = (self.site, self.namespace.clone());
+        let database = self.faulty.database.clone();
+        let waited = until(PATIENCE, &format!("{step:?}"), async || {
+            self.tend()?;
+            look(site, &namespace, &database, step).await
+        })
+        .await;
+        waited.map_err(|error| SweepError::Wrong(format!("{error}; logs in {}", self.folder.display())))
+    }
+}
+
+/// Whether what a step waits for is so.
+async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Result<Result<(), String>, SweepError> {
+    let phase = async |kind: &str, name: &str| -> Result<String, SweepError> {
+        let object = site.get(kind, namespace, name).await?;
+        let phase = object.as_ref().and_then(|object| object.pointer("/status/phase")).and_then(Value::as_str);
+        Ok(phase.unwrap_or("none").to_owned())
+    };
+    Ok(match step {
+        Step::Environment { .. } | Step::Release(..) | Step::Deploy(_) | Step::Abort(_) | Step::Rollback(_) => Ok(()),
+        Step::Delete(_) => Ok(()),
+        Step::Ready => {
+            let object = site.get("Environment", namespace, ENVIRONMENT).await?.unwrap_or_default();
+            let ready = object.pointer("/status/readiness").and_then(Value::as_str) == Some("ready");
+            if ready { Ok(()) } else { Err(format!("{}", object["status"])) }
+        }
+        Step::Phase(name, wanted) => {
+            let found = phase("Deployment", name).await?;
+            if found == wanted { Ok(()) } else { Err(found) }
+        }
+        Step::Workload(image) => {
+            let object = site.get("Workload", namespace, "web").await?.unwrap_or_default();
+            let found = object.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+            let there = found.is_some_and(|found| found.ends_with(image));
+            if there { Ok(()) } else { Err(format!("{found:?}")) }
+        }
+        Step::Gone(name) => {
+            let found = site.get("Deployment", namespace, name).await?;
+            if found.is_none() { Ok(()) } else { Err("it is there".to_owned()) }
+        }
+        Step::Settled(wanted) => settled(site, namespace, database, wanted).await?,
+    })
+}
+
+/// Everything has ended, is given back and is archived. An empty phase stands for any.
+async fn settled(
+    site: &Site,
+    namespace: &str,
+    database: &Path,
+    wanted: &str,
+) -> Result<Result<(), String>, SweepError> {
+    let environment = site.get("Environment", namespace, ENVIRONMENT).await?.unwrap_or_default();
+    let phase = environment.pointer("/status/phase").and_then(Value::as_str).unwrap_or("none");
+    if phase != wanted && !wanted.is_empty() {
+        return Ok(Err(format!("the environment is {phase}")));
+    }
+    if environment.pointer("/status/claim").is_some() {
+        return Ok(Err("the environment is claimed".to_owned()));
+    }
+    let deployments = site.list("Deployment", namespace).await?;
+    for deployment in &deployments {
+        if deployment.pointer("/status/finishedAt").is_none() {
+            return Ok(Err(format!("{} is {}", deployment["metadata"]["name"], deployment["status"]["phase"])));
+        }
+    }
+    let rows = rows(database)?;
+    for object in deployments.iter().chain([&environment]) {
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64);
+        let expected = (number("/status/audit/seq").unwrap_or(0), number("/status/operations"));
+        let found = rows.iter().find(|(row, ..)| row == uid).map(|(_, seq, operations)| (*seq, *operations));
+        if found != Some(expected) {
+            return Ok(Err(format!("{} is at {expected:?}, its row at {found:?}", object["metadata"]["name"])));
+        }
+    }
+    for (uid, kind) in unreleased(database)? {
+        if !deployments.iter().any(|deployment| deployment["metadata"]["uid"] == uid.as_str()) {
+            return Ok(Err(format!("the archive does not know that {kind} {uid} is gone")));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The current rows: uid, event, operations.
+fn rows(database: &Path) -> Result<Vec<(String, i64, Option<i64>)>, SweepError> {
+    let connection = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut statement = connection
+        .prepare("SELECT uid, seq, NULL FROM deployments UNION ALL SELECT uid, seq, operations FROM environments")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Deployments whose history does not end with their deletion.
+fn unreleased(database: &Path) -> Result<Vec<(String, String)>, SweepError> {
+    let connection = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut statement = connection.prepare(
+        "SELECT resource_id, resource_type FROM deployment_events WHERE resource_type = 'deployment'
+         GROUP BY resource_id HAVING SUM(action = 'release.deleted') = 0",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,405 @@
+//! The program that is shipped, killed at moments that nobody chose, while people go on deploying.
+//!
+//! What: lanes, each with a controller, an archive and three Environments of its own; in each Environment people deploy,
+//! break, abort, roll back and delete, one after the other, and say beforehand how each ends. Meanwhile the controller is
+//! killed and started again. After each round nothing may be open, lost, doubled or changed once too often.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+use slipway_store::{Proof, verify};
+
+use super::error::SweepError;
+use super::objects;
+use super::process::{Process, program};
+use super::site::{Site, until};
+use super::snapshot::{archived, histories, journal_is_archived};
+
+const ENVIRONMENTS: [&str; 3] = ["development", "integration", "demo"];
+const SERVICES: [&str; 2] = ["web", "api"];
+/// How long one Deployment may take, in seconds, with kills in between.
+const PATIENCE: u64 = 120;
+/// How many kills make a round.
+const ROUND: usize = 5;
+
+/// What was done to a controller, and what came of it.
+#[derive(Debug, Default)]
+pub struct Killed {
+    /// How often it was killed.
+    pub kills: usize,
+    /// How many rounds there were.
+    pub rounds: usize,
+    /// How many Deployments went through.
+    pub deployments: usize,
+    /// How many events were checked.
+    pub events: usize,
+    /// What was wrong.
+    pub failures: Vec<String>,
+}
+
+impl Killed {
+    /// The one line that matters.
+    pub fn summary(&self) -> String {
+        let Self { kills, rounds, deployments, events, failures } = self;
+        let well = if failures.is_empty() { "every round whole".to_owned() } else { format!("{} rounds wrong", failures.len()) };
+        format!("SIGKILL: {kills} kills in {rounds} rounds, {deployments} deployments, {events} events; {well}")
+    }
+}
+
+/// What someone does to a service.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Deploy,
+    Break,
+    Abort,
+    RollBack,
+    Delete,
+}
+
+/// What runs of one service in one Environment, as the people who deploy it know.
+#[derive(Debug, Default)]
+struct Known {
+    current: Option<String>,
+    previous: Option<String>,
+    /// How often its `ConfigMap` and its workload were changed.
+    changes: usize,
+    ended: Vec<String>,
+}
+
+/// One lane.
+struct Lane<'a> {
+    site: &'a Site,
+    home: String,
+    folder: PathBuf,
+    known: BTreeMap<(&'static str, &'static str), Known>,
+    numbers: usize,
+}
+
+/// Kills `kills` times in `lanes` lanes at a time.
+pub async fn kill(site: &Site, seed: u64, kills: usize, lanes: usize, progress: impl Fn(&str)) -> Killed {
+    let each = |lane: usize| kills / lanes + usize::from(lane < kills % lanes);
+    let progress = &progress;
+    let lanes = (0..lanes).map(|lane| async move {
+        let mut killed = Killed::default();
+        let done = run(site, lane, seed.wrapping_add(lane as u64), each(lane), &mut killed, progress).await;
+        if let Err(error) = done {
+            progress(&format!("WRONG lane {lane}: {error}"));
+            killed.failures.push(format!("lane {lane}: {error}"));
+        }
+        killed
+    });
+    let mut all = Killed::default();
+    for one in futures::future::join_all(lanes).await {
+        all.kills += one.kills;
+        all.rounds += one.rounds;
+        all.deployments += one.deployments;
+        all.events += one.events;
+        all.failures.extend(one.failures);
+    }
+    all
+}
+
+async fn run(
+    site: &Site,
+    number: usize,
+    seed: u64,
+    kills: usize,
+    killed: &mut Killed,
+    progress: &impl Fn(&str),
+) -> Result<(), SweepError> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut lane = Lane::open(site, number).await?;
+    while killed.kills < kills {
+        let wanted = ROUND.min(kills - killed.kills);
+        killed.deployments += lane.round(&mut random, wanted).await?;
+        killed.kills += wanted;
+        killed.rounds += 1;
+        killed.events = lane.check().await?;
+        progress(&format!("lane {number}: {} of {kills} kills, {} deployments", killed.kills, killed.deployments));
+    }
+    Ok(())
+}
+
+impl<'a> Lane<'a> {
+    async fn open(site: &'a Site, number: usize) -> Result<Self, SweepError> {
+        let home = format!("kills-{number}");
+        site.namespace(&home).await?;
+        for environment in ENVIRONMENTS {
+            let target = format!("{home}-{environment}");
+            site.namespace(&target).await?;
+            site.apply(&target, objects::binding("guest", &home)).await?;
+            site.apply(&home, objects::environment(environment, &target, &json!({}))).await?;
+        }
+        let folder = site.folder(&home)?;
+        Ok(Self { site, home, folder, known: BTreeMap::new(), numbers: 0 })
+    }
+
+    /// People deploy until the controller was killed `kills` times, and finish what they began.
+    async fn round(&mut self, random: &mut StdRng, kills: usize) -> Result<usize, SweepError> {
+        let over = Cell::new(false);
+        let moments: Vec<Moment> = (0..kills).map(|_| Moment::any(random)).collect();
+        let mut known = std::mem::take(&mut self.known);
+        let mut streets = Vec::new();
+        for (at, environment) in ENVIRONMENTS.into_iter().enumerate() {
+            let mine: BTreeMap<_, _> =
+                SERVICES.map(|service| (service, known.remove(&(environment, service)).unwrap_or_default())).into();
+            let random = StdRng::seed_from_u64(random.random());
+            streets.push(self.street(environment, mine, random, self.numbers + at * 1000, &over));
+        }
+        self.numbers += 10_000;
+        let mut done = 0;
+        let lived = {
+            let people = futures::future::try_join_all(streets);
+            let controller = self.controller(&moments, &over);
+            tokio::pin!(people, controller);
+            tokio::select! {
+                lived = people => lived?,
+                ended = &mut controller => return ended.map(|()| 0),
+            }
+        };
+        for (environment, mine, count) in lived {
+            done += count;
+            for (service, known) in mine {
+                self.known.insert((environment, service), known);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Keeps a controller running, but for the moments when it is killed. Never ends by itself.
+    async fn controller(&self, moments: &[Moment], over: &Cell<bool>) -> Result<(), SweepError> {
+        let log = self.folder.join("log");
+        let arguments = [
+            "controller".to_owned(),
+            "--kubeconfig".to_owned(),
+            self.site.kubeconfig().display().to_string(),
+            "--database".to_owned(),
+            self.database().display().to_string(),
+            "--namespace".to_owned(),
+            self.home.clone(),
+            "--lease-namespace".to_owned(),
+            self.home.clone(),
+            "--lease-seconds".to_owned(),
+            "2".to_owned(),
+            "--listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+        ];
+        let mut moments = moments.iter();
+        loop {
+            let mut process = Process::start(&program("slipway")?, &arguments, &log)?;
+            match moments.next() {
+                Some(moment) => {
+                    if moment.leading {
+                        until(30, "a controller that leads", async || {
+                            let leads = process.log().contains("leading") || process.ended()?.is_some();
+                            Ok(if leads { Ok(()) } else { Err(process.log()) })
+                        })
+                        .await?;
+                    }
+                    tokio::time::sleep(moment.after).await;
+                    process.kill();
+                }
+                None => {
+                    over.set(true);
+                    // Whatever ends it now is not this test: it is started again, as by a kubelet.
+                    let mut looks = tokio::time::interval(Duration::from_millis(100));
+                    while process.ended()?.is_none() {
+                        looks.tick().await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.join("archive.db")
+    }
+
+    /// Everything that happens in one Environment in one round.
+    async fn street(
+        &self,
+        environment: &'static str,
+        mut known: BTreeMap<&'static str, Known>,
+        mut random: StdRng,
+        mut number: usize,
+        over: &Cell<bool>,
+    ) -> Result<(&'static str, BTreeMap<&'static str, Known>, usize), SweepError> {
+        let mut count = 0;
+        while !over.get() || count == 0 {
+            let service = *SERVICES.choose(&mut random).unwrap_or(&SERVICES[0]);
+            let deeds = [Deed::Deploy, Deed::Deploy, Deed::Break, Deed::Abort, Deed::RollBack, Deed::Delete];
+            let deed = *deeds.choose(&mut random).unwrap_or(&Deed::Deploy);
+            number += 1;
+            let Some(known) = known.get_mut(service) else { break };
+            self.deed(environment, service, deed, known, number).await?;
+            count += 1;
+        }
+        Ok((environment, known, count))
+    }
+
+    async fn deed(
+        &self,
+        environment: &str,
+        service: &str,
+        deed: Deed,
+        known: &mut Known,
+        number: usize,
+    ) -> Result<(), SweepError> {
+        let name = format!("{environment}-{service}-{number}");
+        let (site, home) = (self.site, self.home.as_str());
+        let said = json!({"actor": site.actor, "note": "somebody wants it"});
+        match deed {
+            Deed::RollBack if known.current.is_some() && known.previous.is_some() => {
+                let current = known.current.take().unwrap_or_default();
+                let mut request = said;
+                request["id"] = json!(format!("r-{number}"));
+                site.add("Deployment", home, &current, json!({"rollbacks": [request]})).await?;
+                self.ends(&current, "RolledBack").await?;
+                known.current = known.previous.take();
+                known.ended.push(current);
+                known.changes += 1;
+            }
+            Deed::Delete if known.ended.len() > 2 => {
+                let old = known.ended.remove(0);
+                site.delete("Deployment", home, &old).await?;
+                until(PATIENCE, &format!("the end of {old}"), async || {
+                    Ok(match site.get("Deployment", home, &old).await? {
+                        None => Ok(()),
+                        Some(object) => Err(object["status"]["phase"].to_string()),
+                    })
+                })
+                .await?;
+            }
+            Deed::Break if known.current.is_some() => {
+                self.deploy(environment, service, &name, "web:does-not-exist").await?;
+                self.ends(&name, "RolledBack").await?;
+                known.changes += 2;
+                known.ended.push(name);
+            }
+            Deed::Abort => {
+                self.deploy(environment, service, &name, "web:never-ready").await?;
+                let target = format!("{home}-{environment}");
+                until(PATIENCE, &format!("the workload of {name}"), async || {
+                    let workload = site.get("Workload", &target, service).await?.unwrap_or_default();
+                    let image = workload.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+                    Ok(if image.is_some_and(|image| image.ends_with("never-ready")) { Ok(()) } else { Err(format!("{image:?}")) })
+                })
+                .await?;
+                site.add("Deployment", home, &name, json!({"abort": said})).await?;
+                let uid = self.ends(&name, "Failed").await?;
+                let mut reset = said;
+                reset["of"] = json!(uid);
+                site.add("Environment", home, environment, json!({"reset": reset})).await?;
+                self.given_back(environment).await?;
+                known.changes += 1;
+                known.ended.push(name);
+            }
+            Deed::Deploy | Deed::Break | Deed::RollBack | Deed::Delete => {
+                self.deploy(environment, service, &name, &format!("web:{number}")).await?;
+                self.ends(&name, "Succeeded").await?;
+                known.changes += 1;
+                // What is current or previous is not deleted: it may be rolled back.
+                let before = known.current.replace(name);
+                known.ended.extend(std::mem::replace(&mut known.previous, before));
+            }
+        }
+        self.given_back(environment).await
+    }
+
+    async fn deploy(&self, environment: &str, service: &str, name: &str, image: &str) -> Result<(), SweepError> {
+        self.site.apply(&self.home, objects::release(name, service, image)).await?;
+        self.site.apply(&self.home, objects::deployment(name, service, environment, name)).await
+    }
+
+    /// Waits until a Deployment has ended, and that it ended so. Returns its uid.
+    async fn ends(&self, name: &str, phase: &str) -> Result<String, SweepError> {
+        until(PATIENCE, &format!("{name} to end {phase}"), async || {
+            let object = self.site.get("Deployment", &self.home, name).await?.unwrap_or_default();
+            let ended = object.pointer("/status/finishedAt").is_some() && object["status"]["phase"] == phase;
+            if ended {
+                return Ok(Ok(object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()));
+            }
+            Ok(Err(format!("{} {}", object["status"]["phase"], object["status"]["diagnostics"])))
+        })
+        .await
+    }
+
+    /// Waits until nobody holds an Environment and it is well.
+    async fn given_back(&self, environment: &str) -> Result<(), SweepError> {
+        until(PATIENCE, &format!("environment {environment} to be given back"), async || {
+            let object = self.site.get("Environment", &self.home, environment).await?.unwrap_or_default();
+            let status = &object["status"];
+            let free = status["claim"].is_null() && status["phase"] == "Active";
+            if free { Ok(Ok(())) } else { Ok(Err(format!("{} {}", status["phase"], status["claim"]))) }
+        })
+        .await
+    }
+
+    /// Everything that must hold when nothing is open. Returns how many events there are.
+    async fn check(&self) -> Result<usize, SweepError> {
+        until(PATIENCE, "both stores to tell the same", async || Ok(self.whole().await.map_err(|error| error.to_string())))
+            .await
+    }
+
+    async fn whole(&self) -> Result<usize, SweepError> {
+        let site = self.site;
+        let wrong = |text: String| Err(SweepError::Wrong(text));
+        verify(&self.database(), &Proof::default())?;
+        let events = archived(&self.database())?;
+        let histories = histories(&events)?;
+        for kind in ["Deployment", "Environment"] {
+            for object in site.list(kind, &self.home).await? {
+                journal_is_archived(&object, &histories)?;
+            }
+        }
+        for history in histories.values().filter(|history| history[0].resource_type.as_str() == "deployment") {
+            let actions: Vec<&str> = history.iter().map(|event| event.action.as_str()).collect();
+            let doubled = actions.iter().any(|one| actions.iter().filter(|other| *other == one).count() > 1);
+            if doubled {
+                return wrong(format!("{}: {actions:?}", history[0].resource_name));
+            }
+        }
+        for ((environment, service), known) in &self.known {
+            let object = site.get("Environment", &self.home, environment).await?.unwrap_or_default();
+            let services = object.pointer("/status/services").and_then(Value::as_array).cloned().unwrap_or_default();
+            let found = services.iter().find(|entry| entry["service"] == *service);
+            for (field, expected) in [("currentRelease", &known.current), ("previousRelease", &known.previous)] {
+                let name = found.and_then(|entry| entry.pointer(&format!("/{field}/name"))).and_then(Value::as_str);
+                if name != expected.as_deref() {
+                    return wrong(format!("{environment} {service}: {field} is {name:?} and should be {expected:?}"));
+                }
+            }
+            let counts = site.writes.counts(&format!("{}-{environment}", self.home));
+            for kind in ["ConfigMap", "Deployment"] {
+                let count = counts.get(&format!("{kind}/{service}")).copied().unwrap_or(0);
+                if count != known.changes {
+                    let text = format!("{environment} {kind}/{service}: changed {count} times, not {}", known.changes);
+                    return wrong(text);
+                }
+            }
+        }
+        Ok(events.len())
+    }
+}
+
+/// When a controller is killed.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// Counted from when it leads, not from its start.
+    leading: bool,
+    after: Duration,
+}
+
+impl Moment {
+    fn any(random: &mut StdRng) -> Self {
+        let leading = random.random_bool(0.8);
+        let longest = if leading { 700 } else { 3000 };
+        Self { leading, after: Duration::from_millis(random.random_range(0..longest)) }
+    }
+}

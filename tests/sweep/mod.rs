@@ -1,0 +1,26 @@
+//! Proof that nothing is lost and nothing is doubled: the same stories, told to a controller that is cut at each of its
+//! effects, end as they end for one that is left alone.
+
+mod case;
+mod error;
+mod fault;
+mod kills;
+mod objects;
+mod point;
+mod process;
+mod scenario;
+mod single;
+mod site;
+mod snapshot;
+mod writes;
+
+pub use case::{Case, Outcome};
+pub use error::SweepError;
+pub use fault::{Cut, Fault, Injector, Mode};
+pub use kills::{Killed, kill};
+pub use point::Point;
+pub use process::{Faulty, Journal, Process, program};
+pub use scenario::{ALL, Scenario, Step};
+pub use single::{Reference, Report, learn, pairs, single};
+pub use site::{Site, until};
+pub use snapshot::differences;
