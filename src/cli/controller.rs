@@ -1,5 +1,6 @@
 //! `slipway controller`.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,8 +91,13 @@ async fn start(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn log(json: bool) {
-    let filter = EnvFilter::try_from_env("SLIPWAY_LOG").unwrap_or_else(|_| EnvFilter::new("info,kube=warn,k8s_controller=error"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // kube's client logs each failed request before it returns it: here an error is said once, where it is known for what.
+    let usual = "info,kube=warn,kube_client::client::builder=off,k8s_controller=error";
+    let filter = EnvFilter::try_from_env("SLIPWAY_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     if json {
         subscriber.json().init();
     } else {

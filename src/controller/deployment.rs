@@ -62,7 +62,7 @@ async fn step<R: Resources>(cx: &Arc<Context<R>>, wire: Arc<WireDeployment>) -> 
         Err(errors) => return refuse(cx, &wire, &errors).await,
     };
     let what = format!("deployment {}", Key::of(&*wire));
-    let archived = match cx.ledger.sight(&deployment.id.uid, &what, &deployment.status.audit).await? {
+    let archived = match cx.ledger.sight(&deployment.id.uid, &what, &deployment.status.audit, None).await? {
         Sight::Archived(seq) => seq,
         Sight::Adopted(event) => return adopt_event(cx, &wire, &deployment, &event).await,
         Sight::Diverged(_) => return Ok(Step::Rest(Action::requeue(SOON))),

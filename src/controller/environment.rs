@@ -52,7 +52,11 @@ async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action
         }
     };
     let what = format!("environment {key}");
-    match cx.ledger.sight(&environment.id.uid, &what, &environment.status.audit).await? {
+    let (known, operations) = (known_operations(cx, &environment).await?, environment.status.operations);
+    let older = (known > operations).then(|| {
+        format!("the archive knows {known} claims and releases of it and the object {operations}: the object is an older copy")
+    });
+    match cx.ledger.sight(&environment.id.uid, &what, &environment.status.audit, older.as_deref()).await? {
         Sight::Archived(seq) if seq < environment.status.audit.seq => {
             publish::mirror_environment(cx, &wire, &environment.status).await?;
         }
@@ -63,20 +67,8 @@ async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action
         }
         Sight::Diverged(_) => return Ok(Action::requeue(SOON)),
     }
-    match known_operations(cx, &environment).await? {
-        known if known > environment.status.operations => {
-            let why = format!(
-                "the archive knows {known} claims and releases of it and the object {}: the object is an older copy",
-                environment.status.operations
-            );
-            let seq = environment.status.audit.seq;
-            cx.ledger.diverge(&environment.id.uid, &what, seq, seq, &why);
-            return Ok(Action::requeue(SOON));
-        }
-        known if known < environment.status.operations => {
-            publish::mirror_environment(cx, &wire, &environment.status).await?;
-        }
-        _ => {}
+    if known < operations {
+        publish::mirror_environment(cx, &wire, &environment.status).await?;
     }
     upkeep(cx, key, &wire, &environment).await
 }

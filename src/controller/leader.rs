@@ -82,9 +82,12 @@ impl Leader {
 
     /// Whether this process holds the Lease, by a direct read.
     pub async fn holds(&self) -> Result<bool, LeaseError> {
-        let lease = self.read().await?;
-        let holder = lease.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity);
-        Ok(holder.as_deref() == Some(self.identity.as_str()))
+        Ok(self.read().await?.is_some_and(|lease| self.is_ours(&lease)))
+    }
+
+    fn is_ours(&self, lease: &Lease) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        holder == Some(self.identity.as_str())
     }
 
     /// The head of the archive that the Lease remembers.
@@ -93,8 +96,15 @@ impl Leader {
     }
 
     /// Writes the archive's head to the Lease, so that an older copy of the archive would be noticed.
+    ///
+    /// Only over the Lease that this process was seen to hold: one that thaws after its term must not put the head of its
+    /// own archive in the place of its successor's.
     pub async fn remember_head(&self, head: &Head) -> Result<(), LeaseError> {
-        let patch = json!({"metadata": {"annotations": {HEAD_ANNOTATION: head.to_string()}}});
+        let Some(lease) = self.read().await?.filter(|lease| self.is_ours(lease)) else { return Ok(()) };
+        let patch = json!({"metadata": {
+            "annotations": {HEAD_ANNOTATION: head.to_string()},
+            "resourceVersion": lease.resource_version(),
+        }});
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         self.api.patch(&self.config.name, &params, &patch).await.map(|_| ()).map_err(|source| self.error(source))
     }

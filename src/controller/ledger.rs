@@ -103,9 +103,17 @@ impl Ledger {
         &self.archive
     }
 
-    /// Compares an object's history with the archive's.
-    pub async fn sight(&self, uid: &Uid, what: &str, audit: &Audit) -> Result<Sight, LedgerError> {
-        if let Some(archived) = self.known(uid)
+    /// Compares an object's history with the archive's. `older` says why the object is an older copy where its numbered
+    /// history does not show it; what a person settles about that is looked for each time.
+    pub async fn sight(
+        &self,
+        uid: &Uid,
+        what: &str,
+        audit: &Audit,
+        older: Option<&str>,
+    ) -> Result<Sight, LedgerError> {
+        if older.is_none()
+            && let Some(archived) = self.known(uid)
             && audit.seq >= archived
             && audit.audited_seq <= archived
         {
@@ -132,7 +140,7 @@ impl Ledger {
             }
             Some("the object knows events that the archive lacks: the archive is an older copy, or another one")
         } else {
-            None
+            older
         };
         if let Some(why) = why {
             return Ok(self.diverge(uid, what, audit.seq, archive_seq, why));
@@ -192,16 +200,20 @@ impl Ledger {
                 Ok(())
             }
             Err(error @ (RecordError::Diverged { .. } | RecordError::Gap { .. })) => {
-                let archive_seq = self.known(uid).unwrap_or_default();
-                self.diverge(uid, what, seq, archive_seq, &error.to_string());
+                // What was known is wrong: the next look is at the archive itself, and sees what a person settles.
+                let known = self.archived.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+                let why = match &error {
+                    RecordError::Diverged { event_id, .. } => format!("event {event_id} is not the same in both"),
+                    _ => "the archive lacks events that come before".to_owned(),
+                };
+                self.diverge(uid, what, seq, known.unwrap_or_default(), &why);
                 Err(LedgerError::Diverged(error.to_string()))
             }
             Err(error) => Err(LedgerError::Record(error)),
         }
     }
 
-    /// Notes that an object is an older copy although its numbered history does not show it.
-    pub fn diverge(&self, uid: &Uid, what: &str, object_seq: u64, archive_seq: u64, why: &str) -> Sight {
+    fn diverge(&self, uid: &Uid, what: &str, object_seq: u64, archive_seq: u64, why: &str) -> Sight {
         let divergence = Divergence {
             uid: uid.clone(),
             what: what.to_owned(),

@@ -36,6 +36,9 @@ pub enum PublishError {
     /// The archive could not be written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A controller of a later term has written the object: this one's is over.
+    #[error("{0} was written by a controller that leads since: nothing more is written here")]
+    Deposed(String),
 }
 
 /// Something whose status has an audit block.
@@ -207,7 +210,7 @@ async fn unarchived<R: Resources, K: Audited>(
     audit: &Audit,
 ) -> Result<Vec<Event>, LedgerError> {
     let Some(uid) = wire.uid().and_then(|uid| uid.parse().ok()) else { return Ok(Vec::new()) };
-    match cx.ledger.sight(&uid, what, audit).await? {
+    match cx.ledger.sight(&uid, what, audit, None).await? {
         crate::ledger::Sight::Archived(seq) => {
             Ok(audit.journal.iter().filter(|event| event.seq > seq).cloned().collect())
         }
@@ -226,6 +229,10 @@ async fn write<R: Resources, K: Audited>(
 ) -> Result<Arc<K>, PublishError> {
     if unchanged {
         return Ok(wire.clone());
+    }
+    // One that thaws after its term may read what its successor wrote, and must not follow it.
+    if wire.audit().is_some_and(|audit| audit.epoch > cx.epoch) {
+        return Err(PublishError::Deposed(Key::of(&**wire).to_string()));
     }
     let mut next = (**wire).clone();
     change(&mut next);

@@ -431,7 +431,9 @@ fn retry<R: Resources>(kind: &'static str, error: &PublishError, cx: &Context<R>
     tracing::warn!(kind, %error, "will be tried again");
     match error {
         // The same again will be refused again, until something else has changed.
-        PublishError::Resource(ResourceError::Refused { .. }) => Action::requeue(Duration::from_secs(30)),
+        PublishError::Resource(ResourceError::Refused { .. }) | PublishError::Deposed(_) => {
+            Action::requeue(Duration::from_secs(30))
+        }
         PublishError::Stale(_) | PublishError::Resource(_) | PublishError::Ledger(_) => {
             Action::requeue(Duration::from_secs(1))
         }

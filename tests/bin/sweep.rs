@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use slipway_tests::plane::Plane;
-use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, learn, pairs, single};
+use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, kill, learn, pairs, single};
 
 /// Cuts a controller at each of its effects, and compares how every story ends.
 #[derive(Debug, Parser)]
@@ -23,6 +23,12 @@ struct Arguments {
     /// How many runs are cut twice
     #[arg(long, default_value_t = 60)]
     pairs: usize,
+    /// How often the program that is shipped is killed
+    #[arg(long, env = "SLIPWAY_KILLS", default_value_t = 100)]
+    kills: usize,
+    /// How many of those at a time
+    #[arg(long, default_value_t = 3)]
+    lanes: usize,
     /// What the random choices are made from; left out: chosen and printed
     #[arg(long)]
     seed: Option<u64>,
@@ -44,22 +50,27 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<bool, SweepError> {
-    let Arguments { only, fault, width, pairs: twice, seed, keep } = arguments;
+    let Arguments { only, fault, width, pairs: twice, kills, lanes, seed, keep } = arguments;
     let seed = seed.unwrap_or_else(rand::random);
+    println!("sweep: --seed {seed}");
     let plane = Plane::start()?;
     let mut site = Site::open(&plane).await?;
     if keep {
         println!("sweep: everything is kept in {}", site.keep().display());
     }
+    let say = |line: &str| println!("sweep: {line}");
     let stories: Vec<&Scenario> = ALL.iter().filter(|story| story.name.contains(&only)).collect();
     let references = learn(&site, &stories, width).await?;
     for reference in &references {
         println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
     }
-    let say = |line: &str| println!("sweep: {line}");
     let once = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
     let two = pairs(&site, &references, width, (seed, twice), say).await;
-    println!("sweep: {}", once.summary("single faults"));
-    println!("sweep: {}", two.summary(&format!("pairs of faults (--seed {seed})")));
-    Ok(once.is_clean() && two.is_clean())
+    let killed = kill(&site, seed, kills, lanes.max(1), say).await;
+    say(&once.summary("single faults"));
+    say(&two.summary("pairs of faults"));
+    say(&killed.summary());
+    let clean = once.is_clean() && two.is_clean() && killed.failures.is_empty();
+    say(if clean { "nothing lost, nothing doubled" } else { "WRONG: see above" });
+    Ok(clean)
 }

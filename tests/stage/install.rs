@@ -52,11 +52,14 @@ fn stamped(plane: &Plane) {
     for object in [environment, release, deployment] {
         let dry = ["create", "--dry-run=server", "-o", "json", "-n", "default", "-f", "-"];
         loop {
-            let answer: Value = serde_json::from_str(&say(plane, &dry, &object.to_string())).unwrap();
+            // A policy also needs a moment to see the definition of what it stamps, and the server refuses until then.
+            let output = plane.kubectl_with_input(dry, &object.to_string()).unwrap();
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             if !answer["metadata"]["finalizers"].is_null() {
                 break;
             }
-            assert!(Instant::now() < until, "the policies that stamp are not in force: {answer}");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(Instant::now() < until, "the policies that stamp are not in force: {answer} {said}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

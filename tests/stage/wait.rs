@@ -10,7 +10,7 @@ use slipway_domain::phase::Phase;
 use super::{Custom, Stage};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Stage {
     /// Waits until an object is as it should be; `what` says how that is, for a test that fails.

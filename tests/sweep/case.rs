@@ -150,6 +150,13 @@ impl<'a> Case<'a> {
     }
 }
 
+impl Step {
+    /// Waits for what the step waits for, with a controller that somebody else looks after.
+    pub(super) async fn wait(self, site: &Site, namespace: &str, database: &Path) -> Result<(), SweepError> {
+        until(PATIENCE, &format!("{self:?}"), async || look(site, namespace, database, self).await).await
+    }
+}
+
 /// Whether what a step waits for is so.
 async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Result<Result<(), String>, SweepError> {
     let phase = async |kind: &str, name: &str| -> Result<String, SweepError> {
@@ -184,7 +191,7 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
 }
 
 /// Everything has ended, is given back and is archived. An empty phase stands for any.
-async fn settled(
+pub(super) async fn settled(
     site: &Site,
     namespace: &str,
     database: &Path,
@@ -202,6 +209,11 @@ async fn settled(
     for deployment in &deployments {
         if deployment.pointer("/status/finishedAt").is_none() {
             return Ok(Err(format!("{} is {}", deployment["metadata"]["name"], deployment["status"]["phase"])));
+        }
+    }
+    for release in site.list("Release", namespace).await? {
+        if release.pointer("/status/digest").is_none() {
+            return Ok(Err(format!("release {} has no digest", release["metadata"]["name"])));
         }
     }
     let rows = rows(database)?;

@@ -145,14 +145,15 @@ impl<'a> Lane<'a> {
         let over = Cell::new(false);
         let moments: Vec<Moment> = (0..kills).map(|_| Moment::any(random)).collect();
         let mut known = std::mem::take(&mut self.known);
+        let first = self.numbers;
+        self.numbers += 10_000;
         let mut streets = Vec::new();
         for (at, environment) in ENVIRONMENTS.into_iter().enumerate() {
             let mine: BTreeMap<_, _> =
                 SERVICES.map(|service| (service, known.remove(&(environment, service)).unwrap_or_default())).into();
             let random = StdRng::seed_from_u64(random.random());
-            streets.push(self.street(environment, mine, random, self.numbers + at * 1000, &over));
+            streets.push(self.street(environment, mine, random, first + at * 1000, &over));
         }
-        self.numbers += 10_000;
         let mut done = 0;
         let lived = {
             let people = futures::future::try_join_all(streets);

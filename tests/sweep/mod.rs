@@ -12,6 +12,7 @@ mod scenario;
 mod single;
 mod site;
 mod snapshot;
+mod takeover;
 mod writes;
 
 pub use case::{Case, Outcome};
@@ -24,3 +25,4 @@ pub use scenario::{ALL, Scenario, Step};
 pub use single::{Reference, Report, learn, pairs, single};
 pub use site::{Site, until};
 pub use snapshot::differences;
+pub use takeover::{Thawed, take_over};

@@ -78,12 +78,18 @@ impl Process {
         rest.split_whitespace().next()?.parse().ok()
     }
 
-    /// The next line that it says on stdout. Blocks.
-    pub fn says(&mut self) -> Result<String, SweepError> {
-        let mut line = String::new();
-        if let Some(stdout) = &mut self.stdout {
-            stdout.read_line(&mut line).map_err(io_error("a controller cannot be heard"))?;
-        }
+    /// The next line that it says on stdout.
+    pub async fn says(&mut self) -> Result<String, SweepError> {
+        let Some(mut stdout) = self.stdout.take() else { return Ok(String::new()) };
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).map(|_| (line, stdout))
+        });
+        let late = |_| SweepError::Late { what: "a line on stdout".to_owned(), seconds: 60, last: self.log() };
+        let read = tokio::time::timeout(std::time::Duration::from_secs(60), reading).await.map_err(late)?;
+        let read = read.map_err(|error| SweepError::Wrong(error.to_string()))?;
+        let (line, stdout) = read.map_err(io_error("a controller cannot be heard"))?;
+        self.stdout = Some(stdout);
         Ok(line)
     }
 

@@ -60,6 +60,11 @@ pub struct Scenario {
     pub steps: &'static [Step],
 }
 
+impl Scenario {
+    /// An Environment in which the first release of a service runs.
+    pub const FIRST: &[Step] = &V1;
+}
+
 const V1: [Step; 5] = [
     Step::Environment { manual: false },
     Step::Ready,
