@@ -7,7 +7,7 @@ CACHE ?= $(or $(SLIPWAY_CACHE),$(HOME)/.cache/slipway)
 DENY_VERSION := 0.20.2
 TOOLS := $(CACHE)/tools
 # What tests and the demo start: built before they run, because cargo builds no binary of another package for a test.
-BINARIES := cargo build --locked --workspace --bins
+BINARIES := cargo build --locked --workspace --all-targets
 CONTROL_PLANE := tests/controlplane/build.sh
 
 .PHONY: help setup build generate demo up down plane test lint deny bench sweep clean
@@ -19,7 +19,7 @@ setup: ## Install what is missing on this machine.
 	@./setup.sh
 
 build: ## Build the slipway command.
-	cargo build --locked -p slipway-cli
+	cargo build --locked -p slipway-cli -p slipway-tests --bin slipway --bin plane
 
 generate: ## Write what comes from code: crds/, contracts/.
 	cargo run --locked -q -p slipway-cli -- generate --root .

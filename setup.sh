@@ -16,6 +16,7 @@ want git git
 want curl curl
 want setpriv util-linux
 want flock util-linux
+want setsid util-linux
 want sha256sum coreutils
 want shellcheck shellcheck
 want go golang-go

@@ -2,8 +2,12 @@
 //! fault of each kind, and everything that a sweep cannot try.
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+use serde_json::Value;
+use slipway_domain::event::{Action, ResourceType};
 use slipway_tests::plane::Plane;
-use slipway_tests::sweep::{ALL, Fault, Mode, Point, Site, Thawed, learn, single, take_over};
+use slipway_tests::sweep::{
+    ALL, Fault, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
+};
 
 /// One effect of each kind: a lease, a transaction, a status, an object of a release, the end of a claim.
 const CUTS: [(&str, Mode); 8] = [
@@ -58,4 +62,112 @@ async fn a_claim_is_not_taken_by_a_controller_that_thaws_after_its_successor_has
 #[tokio::test]
 async fn the_successors_head_is_not_overwritten_on_the_lease() {
     assert_eq!(thawed("frozen-commit", "patch configmaps/web #2").await.late, 409);
+}
+
+/// The audit block of an object, which every write of it moves on, and its phase.
+fn standing(object: &Value) -> (Value, Value, Value) {
+    let status = &object["status"];
+    (status["audit"].clone(), status["phase"].clone(), object["metadata"]["resourceVersion"].clone())
+}
+
+/// One after the other on a plane of their own: the definitions are changed for a moment.
+#[tokio::test]
+async fn what_comes_back_from_a_backup_is_noticed_left_alone_and_settled_by_a_person() {
+    let plane = Plane::start().unwrap();
+    let site = Site::open(&plane).await.unwrap();
+    a_deployment_comes_back(&site).await;
+    an_environment_comes_back(&site).await;
+    the_archive_comes_back(&site).await;
+}
+
+/// A Deployment that is created now is looked at, and nothing is done with it.
+async fn nothing_starts(place: &Restorable<'_>, name: &'static str, image: &'static str) {
+    place.tell(&[Step::Release(name, image)]).await.unwrap();
+    let looks = place.looks().await.unwrap();
+    place.tell(&[Step::Deploy(name)]).await.unwrap();
+    place.looks_again(looks).await.unwrap();
+    place.looks_again(looks + 1).await.unwrap();
+    assert!(place.object("Deployment", name).await.unwrap()["status"].is_null());
+}
+
+async fn a_deployment_comes_back(site: &Site) {
+    let mut place = Restorable::open(site, "restored-deployment").await.unwrap();
+    place.tell(&[Step::Environment { manual: true }, Step::Ready, Step::Release("web-v1", "web:1")]).await.unwrap();
+    place.tell(&[Step::Deploy("web-v1"), Step::Phase("web-v1", "Previewed")]).await.unwrap();
+    let older = place.object("Deployment", "web-v1").await.unwrap();
+    place.confirm("web-v1").await.unwrap();
+    place.tell(&[Step::Phase("web-v1", "Succeeded"), Step::Settled("Active")]).await.unwrap();
+    place.stop().await.unwrap();
+    place.restore_status("Deployment", &older).await.unwrap();
+    let restored = place.object("Deployment", "web-v1").await.unwrap();
+
+    place.start().unwrap();
+    let report = place.ready(503).await.unwrap();
+    assert!(report.contains("audit_diverged") && report.contains("restored-deployment/web-v1"), "{report}");
+    assert_eq!(standing(&place.object("Deployment", "web-v1").await.unwrap()), standing(&restored));
+    // Its Environment waits too.
+    nothing_starts(&place, "web-v2", "web:2").await;
+
+    place.adopt_object(&restored, ResourceType::Deployment, "succeeded").unwrap();
+    place.ready(200).await.unwrap();
+    place.tell(&[Step::Phase("web-v1", "Succeeded"), Step::Phase("web-v2", "Previewed")]).await.unwrap();
+    place.tell(&[Step::Abort("web-v2"), Step::Settled("Active")]).await.unwrap();
+    place.stop().await.unwrap();
+    place.is_whole().await.unwrap();
+    let history = place.history(&restored).unwrap();
+    assert_eq!(history[history.len() - 2..], [Action::ReleaseApplied, Action::ReleaseAdopted]);
+}
+
+async fn an_environment_comes_back(site: &Site) {
+    let mut place = Restorable::open(site, "restored-environment").await.unwrap();
+    place.tell(Scenario::FIRST).await.unwrap();
+    let older = place.object("Environment", "development").await.unwrap();
+    place.tell(&[Step::Release("web-v2", "web:2"), Step::Deploy("web-v2"), Step::Settled("Active")]).await.unwrap();
+    place.stop().await.unwrap();
+    place.restore_status("Environment", &older).await.unwrap();
+    let restored = place.object("Environment", "development").await.unwrap();
+
+    place.start().unwrap();
+    let report = place.ready(503).await.unwrap();
+    assert!(report.contains("audit_diverged") && report.contains("restored-environment/development"), "{report}");
+    // Nothing is deployed to what may be wrong about what runs there.
+    nothing_starts(&place, "web-v3", "web:3").await;
+    let report = place.ready(503).await.unwrap();
+    assert_eq!(standing(&place.object("Environment", "development").await.unwrap()), standing(&restored), "{report}");
+
+    place.adopt_object(&restored, ResourceType::Environment, "Active").unwrap();
+    place.ready(200).await.unwrap();
+    place.tell(&[Step::Phase("web-v3", "Succeeded"), Step::Settled("Active")]).await.unwrap();
+    let services = place.object("Environment", "development").await.unwrap()["status"]["services"].clone();
+    let names = [&services[0]["currentRelease"]["name"], &services[0]["previousRelease"]["name"]];
+    assert_eq!(names, ["web-v3", "web-v2"]);
+    place.stop().await.unwrap();
+    place.is_whole().await.unwrap();
+    assert!(place.history(&restored).unwrap().contains(&Action::EnvironmentAdopted));
+}
+
+async fn the_archive_comes_back(site: &Site) {
+    let mut place = Restorable::open(site, "restored-archive").await.unwrap();
+    place.tell(Scenario::FIRST).await.unwrap();
+    place.stop().await.unwrap();
+    place.back_up().unwrap();
+    place.start().unwrap();
+    place.tell(&[Step::Release("web-v2", "web:2"), Step::Deploy("web-v2"), Step::Settled("Active")]).await.unwrap();
+    place.ready(200).await.unwrap();
+    place.head_is_remembered().await.unwrap();
+    place.stop().await.unwrap();
+    place.restore_archive().unwrap();
+    let before = place.object("Deployment", "web-v2").await.unwrap();
+
+    place.start().unwrap();
+    let report = place.ready(503).await.unwrap();
+    assert!(report.contains("audit_diverged") && report.contains("--lost-head"), "{report}");
+    assert_eq!(standing(&place.object("Deployment", "web-v2").await.unwrap()), standing(&before));
+
+    place.adopt_archive().await.unwrap();
+    place.ready(200).await.unwrap();
+    place.tell(&[Step::Release("web-v3", "web:3"), Step::Deploy("web-v3"), Step::Phase("web-v3", "Succeeded")]).await.unwrap();
+    place.stop().await.unwrap();
+    let history = place.history(&before).unwrap();
+    assert_eq!(history, [Action::ReleaseAdopted]);
 }

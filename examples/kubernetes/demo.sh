@@ -190,6 +190,12 @@ finish() {
   fi
   if [ "$status" -ne 0 ] && [ -n "$work" ]; then
     printf '\nThe demo ended in step "%s" with exit code %s.\n' "$step" "$status" >&2
+    if [ -n "$plane_pid" ] && ! kill -0 "$plane_pid" 2>/dev/null; then
+      printf '%s\n' "The control plane had ended by then." >&2
+    fi
+    if [ -n "$controller_pid" ] && ! kill -0 "$controller_pid" 2>/dev/null; then
+      printf '%s\n' "slipway controller had ended by then." >&2
+    fi
     local log
     for log in "$work/plane.log" "$work/controller.log"; do
       if [ -s "$log" ]; then
@@ -343,9 +349,11 @@ show "kubectl version"
 if [ -n "$own" ]; then
   kubectl get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"MutatingAdmissionPolicy"' ||
     die "this cluster does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1: Slipway needs Kubernetes 1.36"
-  there=$(kubectl get namespace shop slipway-system --ignore-not-found -o name)
-  there+=$(kubectl get crd deployments.slipway.dev --ignore-not-found -o name)
-  [ -z "$there" ] || die "the demo wants a cluster without Slipway and without a namespace shop; there is $(printf '%s' "$there" | tr '\n' ' ')"
+  there=$(
+    kubectl get namespace shop slipway-system --ignore-not-found -o name
+    kubectl get crd deployments.slipway.dev --ignore-not-found -o name
+  )
+  [ -z "$there" ] || die "this wants a cluster without Slipway and without a namespace shop, and there is:" "$there"
 fi
 
 heading "Install Slipway" \

@@ -2,7 +2,8 @@
 //!
 //! A reconciler that has just written must not decide from the copy before its write. Resource versions of one kind grow,
 //! so the newer of the two is the one with the higher version; a relist, which may follow a restore of the API server's
-//! own data, forgets our writes.
+//! own data, forgets the writes from before it. Reconcilers run beside the watch: nothing of ours is forgotten before the
+//! watch's copy has taken its place.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,10 +20,16 @@ use crate::resources::Custom;
 pub struct Cache<K: Custom> {
     reader: reflector::Store<K>,
     writer: Mutex<Option<reflector::store::Writer<K>>>,
-    ours: Arc<RwLock<HashMap<Key, Arc<K>>>>,
+    ours: Arc<RwLock<Ours<K>>>,
     groups: Arc<RwLock<HashMap<Key, BTreeSet<Key>>>>,
     group_of: fn(&K) -> Vec<Key>,
     listed: Arc<watch::Sender<bool>>,
+}
+
+/// What the server answered to our own writes and reads, and during which list.
+struct Ours<K> {
+    list: u64,
+    objects: HashMap<Key, (u64, Arc<K>)>,
 }
 
 impl<K: Custom> std::fmt::Debug for Cache<K> {
@@ -38,7 +45,7 @@ impl<K: Custom> Cache<K> {
         Self {
             reader,
             writer: Mutex::new(Some(writer)),
-            ours: Arc::default(),
+            ours: Arc::new(RwLock::new(Ours { list: 0, objects: HashMap::new() })),
             groups: Arc::default(),
             group_of,
             listed: Arc::default(),
@@ -57,21 +64,17 @@ impl<K: Custom> Cache<K> {
     {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (ours, groups, group_of) = (self.ours.clone(), self.groups.clone(), self.group_of);
-        let stream = stream.inspect(move |event| {
+        let listed = self.listed.clone();
+        let done = move |event: &watcher::Result<watcher::Event<K>>| {
             if let Ok(event) = event {
                 note(event, &ours, &groups, group_of);
+                if matches!(event, watcher::Event::InitDone) {
+                    listed.send_replace(true);
+                }
             }
-        });
+        };
         match writer {
-            Some(writer) => {
-                let listed = self.listed.clone();
-                let done = move |event: &watcher::Result<watcher::Event<K>>| {
-                    if matches!(event, Ok(watcher::Event::InitDone)) {
-                        listed.send_replace(true);
-                    }
-                };
-                reflector(writer, stream).inspect(done).boxed()
-            }
+            Some(writer) => reflector(writer, stream).inspect(done).boxed(),
             None => futures::stream::pending().boxed(),
         }
     }
@@ -87,7 +90,7 @@ impl<K: Custom> Cache<K> {
     /// The newest copy of an object.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
         let watched = self.reader.get(&key.to_ref());
-        let ours = self.ours.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        let ours = self.ours.read().unwrap_or_else(PoisonError::into_inner).objects.get(key).map(|(_, own)| own.clone());
         match (watched, ours) {
             (Some(watched), Some(ours)) if watched.uid() == ours.uid() && version(&*ours) > version(&*watched) => {
                 Some(ours)
@@ -96,10 +99,17 @@ impl<K: Custom> Cache<K> {
         }
     }
 
-    /// Remembers what the server answered to a write or a direct read of ours.
+    /// Remembers what the server answered to a write or a direct read of ours, unless a newer answer came first.
     pub fn remember(&self, object: K) -> Arc<K> {
         let object = Arc::new(object);
-        self.ours.write().unwrap_or_else(PoisonError::into_inner).insert(Key::of(&*object), object.clone());
+        let mut ours = self.ours.write().unwrap_or_else(PoisonError::into_inner);
+        let (list, key) = (ours.list, Key::of(&*object));
+        let newer = ours.objects.get(&key).is_some_and(|(during, own)| {
+            *during == list && own.uid() == object.uid() && version(&**own) > version(&*object)
+        });
+        if !newer {
+            ours.objects.insert(key, (list, object.clone()));
+        }
         object
     }
 
@@ -117,18 +127,23 @@ impl<K: Custom> Cache<K> {
 
 fn note<K: Custom>(
     event: &watcher::Event<K>,
-    ours: &RwLock<HashMap<Key, Arc<K>>>,
+    ours: &RwLock<Ours<K>>,
     groups: &RwLock<HashMap<Key, BTreeSet<Key>>>,
     group_of: fn(&K) -> Vec<Key>,
 ) {
     match event {
-        watcher::Event::Init => {
-            ours.write().unwrap_or_else(PoisonError::into_inner).clear();
+        watcher::Event::Init => ours.write().unwrap_or_else(PoisonError::into_inner).list += 1,
+        watcher::Event::InitDone => {
+            let mut ours = ours.write().unwrap_or_else(PoisonError::into_inner);
+            let list = ours.list;
+            ours.objects.retain(|_, (during, _)| *during == list);
         }
-        watcher::Event::InitDone => {}
         watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
             let key = Key::of(object);
-            forget_older(&mut ours.write().unwrap_or_else(PoisonError::into_inner), &key, object);
+            // What is listed is seen only once all is.
+            if matches!(event, watcher::Event::Apply(_)) {
+                forget_older(&mut ours.write().unwrap_or_else(PoisonError::into_inner).objects, &key, object);
+            }
             let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
             for group in group_of(object) {
                 groups.entry(group).or_default().insert(key.clone());
@@ -136,7 +151,7 @@ fn note<K: Custom>(
         }
         watcher::Event::Delete(object) => {
             let key = Key::of(object);
-            ours.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            ours.write().unwrap_or_else(PoisonError::into_inner).objects.remove(&key);
             let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
             for group in group_of(object) {
                 if let Some(members) = groups.get_mut(&group) {
@@ -150,8 +165,10 @@ fn note<K: Custom>(
     }
 }
 
-fn forget_older<K: Custom>(ours: &mut HashMap<Key, Arc<K>>, key: &Key, watched: &K) {
-    let older = ours.get(key).is_some_and(|own| own.uid() != watched.uid() || version(&**own) <= version(watched));
+fn forget_older<K: Custom>(ours: &mut HashMap<Key, (u64, Arc<K>)>, key: &Key, watched: &K) {
+    let older = ours
+        .get(key)
+        .is_some_and(|(_, own)| own.uid() != watched.uid() || version(&**own) <= version(watched));
     if older {
         ours.remove(key);
     }

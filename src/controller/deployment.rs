@@ -27,6 +27,10 @@ use crate::resources::Resources;
 const ROUNDS: usize = 24;
 /// How soon to look again at something that nothing will wake us for.
 const SOON: Duration = Duration::from_secs(5);
+/// How soon to ask again for what the target refused.
+const REFUSED: Duration = Duration::from_secs(20);
+/// How soon to look again at what another reconciler is about to look at.
+const SHORTLY: Duration = Duration::from_millis(100);
 /// The longest wait without looking; clocks are not to be trusted for longer.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -72,8 +76,8 @@ async fn step<R: Resources>(cx: &Arc<Context<R>>, wire: Arc<WireDeployment>) -> 
     }
     let archived_seq = deployment.status.audit.seq;
     let scene = Scene::new(cx, wire, deployment, archived_seq);
-    if stalled(cx, &scene) {
-        return Ok(Step::Rest(Action::requeue(SOON)));
+    if let Some(wait) = stalled(cx, &scene) {
+        return Ok(Step::Rest(Action::requeue(wait)));
     }
     let observed = scene.observe(cx).await?;
     let planned = observed.planned.clone();
@@ -101,6 +105,8 @@ async fn act<R: Resources>(
     }
     if let Some(wait @ Wait::PreviewFailed(_)) = &wait {
         tracing::warn!(deployment = %scene.key, "{}", wait.message());
+    }
+    if matches!(wait, Some(Wait::PreviewFailed(_) | Wait::Unpreviewable(_))) {
         cx.forecasts.forget(&scene.deployment.id.uid);
     }
     let resumed = events.is_empty();
@@ -183,15 +189,31 @@ fn rest<R: Resources>(cx: &Context<R>, wait: Option<&Wait>) -> Action {
                 Action::requeue(left.min(LONGEST))
             }
             None if matches!(wait, Wait::PreviewFailed(_)) => Action::requeue(SOON),
+            // What the target refused may be granted there, and nothing here is told.
+            None if matches!(wait, Wait::Unpreviewable(_)) => Action::requeue(REFUSED),
             None => Action::await_change(),
         },
         None => Action::await_change(),
     }
 }
 
-/// An object whose Environment went apart from the archive waits until a person has settled that.
-fn stalled<R: Resources>(cx: &Context<R>, scene: &Scene) -> bool {
-    scene.environment.as_ref().is_some_and(|environment| cx.ledger.is_diverged(&environment.id.uid))
+/// How soon to look again at a Deployment that must not be decided now: its Environment has not been compared with the
+/// archive in this term yet, or something in it went apart from the archive and a person has to settle that.
+fn stalled<R: Resources>(cx: &Context<R>, scene: &Scene) -> Option<Duration> {
+    let environment = scene.environment.as_ref()?;
+    if !cx.ledger.is_trusted(&environment.id.uid) {
+        let diverged = cx.ledger.is_diverged(&environment.id.uid);
+        return Some(if diverged { SOON } else { SHORTLY });
+    }
+    let apart = |key: &Key| {
+        let object = cx.deployments.get(key);
+        let uid = object.and_then(|object| object.metadata.uid.as_ref()?.parse().ok());
+        uid.is_some_and(|uid| cx.ledger.is_diverged(&uid))
+    };
+    let siblings = || cx.deployments.group(&scene.key.sibling(environment.id.name.as_str()));
+    let stalled = cx.ledger.any_diverged()
+        && (cx.ledger.is_diverged(&environment.id.uid) || siblings().iter().any(apart));
+    stalled.then_some(SOON)
 }
 
 /// A Deployment that the server took but that is not right: says so on the object, and nothing else happens to it.

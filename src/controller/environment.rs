@@ -43,7 +43,7 @@ pub async fn reconcile<R: Resources>(
 
 async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action, PublishError> {
     let Some(wire) = cx.environments.get(key) else { return Ok(Action::await_change()) };
-    let environment = match parse::environment(&wire) {
+    let environment = match parse::environment(&wire).or_else(|errors| last_words(&wire).ok_or(errors)) {
         Ok(environment) => environment,
         Err(errors) => {
             let status = render::refused_environment(&wire, &errors, clock::now());
@@ -53,6 +53,14 @@ async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action
     };
     let what = format!("environment {key}");
     let (known, operations) = (known_operations(cx, &environment).await?, environment.status.operations);
+    if known > operations {
+        // Its last write may just have been archived: only what the server itself says counts as an older copy.
+        let now = publish::refresh(cx, &cx.environments, key).await?;
+        let moved = now.is_some_and(|now| now.metadata.resource_version != wire.metadata.resource_version);
+        if moved {
+            return Ok(Action::requeue(Duration::ZERO));
+        }
+    }
     let older = (known > operations).then(|| {
         format!("the archive knows {known} claims and releases of it and the object {operations}: the object is an older copy")
     });
@@ -70,7 +78,22 @@ async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action
     if known < operations {
         publish::mirror_environment(cx, &wire, &environment.status).await?;
     }
+    cx.ledger.trust(&environment.id.uid);
     upkeep(cx, key, &wire, &environment).await
+}
+
+/// An Environment that is being deleted, without what is wrong with it: that must not keep it.
+fn last_words(wire: &WireEnvironment) -> Option<Environment> {
+    wire.metadata.deletion_timestamp.as_ref()?;
+    let mut bare = wire.clone();
+    (bare.spec.policy, bare.spec.retry, bare.spec.timeout, bare.spec.reset) = (None, None, None, None);
+    bare.spec.health_checks = Vec::new();
+    let mut environment = parse::environment(&bare).ok()?;
+    // What was left out is not a change of its policy.
+    if let Some(recorded) = &environment.status.policy_digest {
+        environment.digest = recorded.clone();
+    }
+    Some(environment)
 }
 
 async fn upkeep<R: Resources>(
@@ -106,6 +129,11 @@ async fn upkeep<R: Resources>(
         Some(Effect::RemoveFinalizer) => {
             act::remove_finalizer(cx, &*written, AUDIT_FINALIZER).await?;
             cx.ledger.forget(&environment.id.uid);
+            // Releases that were kept for it may be waiting to go.
+            let services = environment.status.services.iter();
+            for release in services.flat_map(|service| [&service.current, &service.previous]).flatten() {
+                let _ = cx.wake_release.send(key.sibling(release.name.as_str()));
+            }
             Ok(Action::await_change())
         }
         Some(Effect::StopOrphan) => {

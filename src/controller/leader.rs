@@ -14,6 +14,8 @@ use kube::{Client, ResourceExt as _};
 use serde_json::json;
 use slipway_store::Head;
 
+use crate::clock;
+
 /// The annotation of the Lease that carries the archive's head, as `<row>:<hash>`.
 pub const HEAD_ANNOTATION: &str = "slipway.dev/audit-head";
 
@@ -100,13 +102,28 @@ impl Leader {
     /// Only over the Lease that this process was seen to hold: one that thaws after its term must not put the head of its
     /// own archive in the place of its successor's.
     pub async fn remember_head(&self, head: &Head) -> Result<(), LeaseError> {
-        let Some(lease) = self.read().await?.filter(|lease| self.is_ours(lease)) else { return Ok(()) };
+        let Some(lease) = self.just_renewed().await? else { return Ok(()) };
         let patch = json!({"metadata": {
             "annotations": {HEAD_ANNOTATION: head.to_string()},
             "resourceVersion": lease.resource_version(),
         }});
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         self.api.patch(&self.config.name, &params, &patch).await.map(|_| ()).map_err(|source| self.error(source))
+    }
+
+    /// The Lease not long after a renewal, while it is ours. A renewal that finds the Lease changed since it was read is
+    /// lost, and three in a row end the term: what else is written to it comes well before the next one.
+    async fn just_renewed(&self) -> Result<Option<Lease>, LeaseError> {
+        loop {
+            let Some(lease) = self.read().await?.filter(|lease| self.is_ours(lease)) else { return Ok(None) };
+            let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
+            let age = renewed.and_then(|renewed| Duration::try_from(clock::now().duration_since(renewed)).ok());
+            let age = age.unwrap_or_default();
+            if age < self.period() / 2 {
+                return Ok(Some(lease));
+            }
+            tokio::time::sleep(self.period().saturating_sub(age) + self.period() / 8).await;
+        }
     }
 
     /// The term that the Lease itself has counted.

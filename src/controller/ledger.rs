@@ -5,7 +5,7 @@
 //! person has settled it, and nothing is decided about it. On a crash nothing of this is needed: the archive and the
 //! objects are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -89,13 +89,14 @@ pub struct Ledger {
     accepted: Option<Event>,
     archived: Arc<Mutex<HashMap<Uid, u64>>>,
     diverged: Arc<Mutex<BTreeMap<Uid, Divergence>>>,
+    compared: Arc<Mutex<HashSet<Uid>>>,
 }
 
 impl Ledger {
     /// A ledger over the open archive at `database`; `accepted` is a person's acceptance of an archive that is older than
     /// its objects.
     pub fn new(archive: Archive, database: PathBuf, accepted: Option<Event>) -> Self {
-        Self { archive, database, accepted, archived: Arc::default(), diverged: Arc::default() }
+        Self { archive, database, accepted, archived: Arc::default(), diverged: Arc::default(), compared: Arc::default() }
     }
 
     /// The archive, for reads.
@@ -239,8 +240,24 @@ impl Ledger {
         self.diverged.lock().unwrap_or_else(PoisonError::into_inner).contains_key(uid)
     }
 
+    /// Whether anything went apart.
+    pub fn any_diverged(&self) -> bool {
+        !self.diverged.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Notes that an Environment was compared in every respect in this term, and found to be no older copy.
+    pub fn trust(&self, uid: &Uid) {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
+    }
+
+    /// Whether it was. Until then it may be an older copy: nothing is done in it.
+    pub fn is_trusted(&self, uid: &Uid) -> bool {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
+    }
+
     /// Forgets an object that is gone.
     pub fn forget(&self, uid: &Uid) {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.archived.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.diverged.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }

@@ -12,6 +12,9 @@ use crate::refusal::Refusal;
 use crate::review::{Review, Verdict, judge};
 use crate::rollback::{Origin, Rollback, RollbackState};
 
+#[cfg(test)]
+mod tests;
+
 /// What a caller may be allowed to do with an Environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {

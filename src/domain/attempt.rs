@@ -110,3 +110,32 @@ pub enum Progress {
         changed: bool,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, uid};
+
+    #[test]
+    fn an_attempt_is_named_by_what_it_does_and_how_often_it_was_tried() {
+        let retry = Retry { max_attempts: 3, ..Retry::default() };
+        let ids = |first: Attempt| {
+            let all = std::iter::successors(Some(first), |attempt| attempt.again(&retry, at(0)));
+            all.map(|attempt| attempt.id).collect::<Vec<_>>()
+        };
+        let first = Attempt::new(&uid("d2"), AttemptType::EnvDeploy, 1, at(0));
+        assert_eq!(ids(first), ["d2-a1", "d2-a2", "d2-a3"]);
+        assert_eq!(ids(Attempt::rollback(&uid("d2"), None, at(0))), ["d2-r1", "d2-r2", "d2-r3"]);
+        assert_eq!(ids(Attempt::rollback(&uid("d2"), Some(1), at(0))), ["d2-r1.1", "d2-r1.2", "d2-r1.3"]);
+    }
+
+    #[test]
+    fn the_next_attempt_waits_as_the_policy_says() {
+        let first = Attempt::new(&uid("d2"), AttemptType::EnvDeploy, 1, at(0));
+        assert_eq!(first.not_before, None);
+        let second = first.again(&Retry::default(), at(10)).unwrap();
+        assert_eq!((second.number, second.not_before), (2, Some(at(11))));
+        let once = Retry { max_attempts: 1, ..Retry::default() };
+        assert_eq!(first.again(&once, at(10)), None);
+    }
+}

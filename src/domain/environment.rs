@@ -18,6 +18,9 @@ use crate::name::{Actor, Note, ReleaseName, ResourceId, ServiceName, Uid};
 use crate::policy::{Policy, Retry, Tier};
 use crate::runtime::{HealthCheck, ObjectRef};
 
+#[cfg(test)]
+mod tests;
+
 /// What carries out a Deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RuntimeKind {
@@ -332,84 +335,5 @@ impl Service {
         if let Some(inventory) = inventory {
             self.inventory = inventory;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn release(name: &str, deployment: &str) -> RunningRelease {
-        RunningRelease {
-            name: name.parse().unwrap(),
-            digest: Digest::of(name.as_bytes()),
-            deployment: deployment.parse().unwrap(),
-            health: Health::Healthy,
-            since: Timestamp::UNIX_EPOCH,
-            variables: BTreeMap::new(),
-        }
-    }
-
-    fn claim(deployment: &str) -> Claim {
-        Claim { deployment: deployment.parse().unwrap(), attempt: "a1".into(), epoch: 1 }
-    }
-
-    fn objects(names: &[&str]) -> Vec<ObjectRef> {
-        names.iter().map(|name| format!("v1/ConfigMap/{name}").parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_claim_lists_old_and_planned_objects_and_success_only_the_new() {
-        let web: ServiceName = "web".parse().unwrap();
-        let first = EnvironmentStatus::default().claimed(claim("d1"), &web, &objects(&["a", "b"])).settled(
-            &web,
-            Outcome::Succeeded(release("v1", "d1")),
-            Some(objects(&["a", "b"])),
-        );
-        let second = first.claimed(claim("d2"), &web, &objects(&["b", "c"]));
-        assert_eq!(second.services[0].inventory, objects(&["a", "b", "c"]));
-        let done = second.settled(&web, Outcome::Succeeded(release("v2", "d2")), Some(objects(&["b", "c"])));
-        assert_eq!(done.services[0].inventory, objects(&["b", "c"]));
-        assert_eq!(done.services[0].previous.as_ref().unwrap().name.as_str(), "v1");
-        assert_eq!((done.phase, done.operations), (EnvironmentPhase::Active, 4));
-    }
-
-    #[test]
-    fn one_service_never_touches_another() {
-        let (web, api): (ServiceName, ServiceName) = ("web".parse().unwrap(), "api".parse().unwrap());
-        let status = EnvironmentStatus::default()
-            .claimed(claim("d1"), &web, &objects(&["a"]))
-            .settled(&web, Outcome::Succeeded(release("web-v1", "d1")), Some(objects(&["a"])))
-            .claimed(claim("d2"), &api, &objects(&["b"]))
-            .settled(&api, Outcome::Failed, None);
-        assert_eq!(status.services[0].inventory, objects(&["a"]));
-        assert_eq!(status.services[0].current.as_ref().unwrap().name.as_str(), "web-v1");
-        assert_eq!(status.failed.unwrap().as_str(), "d2");
-    }
-
-    #[test]
-    fn a_rollback_leaves_nothing_further_back_to_roll_back_to() {
-        let web: ServiceName = "web".parse().unwrap();
-        let status = EnvironmentStatus::default()
-            .claimed(claim("d1"), &web, &[])
-            .settled(&web, Outcome::Succeeded(release("v1", "d1")), Some(objects(&["a"])))
-            .claimed(claim("d2"), &web, &[])
-            .settled(&web, Outcome::Succeeded(release("v2", "d2")), Some(objects(&["a"])))
-            .claimed(claim("d2"), &web, &[])
-            .settled(&web, Outcome::RolledBack { to: release("v1", "d1") }, Some(objects(&["a"])));
-        assert_eq!(status.services[0].current.as_ref().unwrap().name.as_str(), "v1");
-        assert_eq!(status.services[0].previous, None);
-    }
-
-    #[test]
-    fn what_touched_nothing_mends_nothing() {
-        let web: ServiceName = "web".parse().unwrap();
-        let failed = EnvironmentStatus::default().claimed(claim("d1"), &web, &objects(&["a"])).settled(
-            &web,
-            Outcome::Failed,
-            None,
-        );
-        let after = failed.claimed(claim("d1"), &web, &[]).settled(&web, Outcome::Untouched, None);
-        assert_eq!(after.phase, EnvironmentPhase::Failed);
     }
 }

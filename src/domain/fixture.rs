@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::Attempt;
 use crate::deployment::{Act, Deployment, Intents, Operation, Request, Status, Ticket};
 use crate::digest::Digest;
 use crate::environment::{
@@ -98,11 +97,6 @@ pub(crate) fn preview() -> Preview {
     Preview { reference, forecast: forecast(), at: at(0), awaits_person: false }
 }
 
-/// The first attempt of the fixture's Deployment.
-pub(crate) fn attempt() -> Attempt {
-    Attempt::new(&uid("d2"), crate::attempt::AttemptType::EnvDeploy, 1, at(2))
-}
-
 /// An Environment of a tier where web-v1 runs, brought by another Deployment.
 pub(crate) fn environment(tier: Tier, runtime: RuntimeKind) -> Environment {
     let web = Service {
@@ -174,8 +168,8 @@ pub(crate) fn plan(request: &Request, environment: &Environment, content: &str) 
 }
 
 pub(crate) fn forecast() -> Forecast {
-    let changed = vec!["v1/ConfigMap/web".parse().unwrap()];
-    let changes = Changes { changed, ..Changes::default() };
+    let web = "v1/ConfigMap/web".parse().unwrap();
+    let changes = Changes { changed: vec![web], ..Changes::default() };
     Forecast { changes, risk: Risk::Low, checks: Vec::new(), diff: String::new() }
 }
 
@@ -184,14 +178,15 @@ pub(crate) fn failure(code: crate::code::Code) -> Failure {
 }
 
 /// Compares with a file that a reviewer can read; `UPDATE_GOLDEN=1` writes it anew.
-pub(crate) fn golden(file: &str, actual: &str) {
+pub(crate) fn golden(file: &str, lines: &[String]) {
+    let actual = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, actual).unwrap();
+        std::fs::write(&path, &actual).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    let lines = expected.lines().map(Some).chain(std::iter::repeat(None));
-    let differs = actual.lines().map(Some).chain([None]).zip(lines).enumerate().find(|(_, (is, was))| is != was);
+    let before = expected.lines().map(Some).chain(std::iter::repeat(None));
+    let differs = actual.lines().map(Some).chain([None]).zip(before).enumerate().find(|(_, (is, was))| is != was);
     if let Some((line, (is, was))) = differs {
         panic!(
             "{} says otherwise in line {}:\n  file  {}\n  code  {}\nUPDATE_GOLDEN=1 writes it anew",

@@ -181,3 +181,96 @@ fn drift(evidence: &Evidence, now: Timestamp) -> Result<(), Refusal> {
 fn older(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     SignedDuration::try_from(max_age).is_ok_and(|max_age| now.duration_since(at) > max_age)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Code;
+    use crate::deployment::Glass;
+    use crate::fixture::{at, deployment_in, govern, plan, production, uid};
+    use crate::phase::Phase;
+    use crate::review::{Counted, Verdict};
+
+    fn code(outcome: Result<(), Refusal>) -> Option<Code> {
+        outcome.err().map(|refusal| refusal.code())
+    }
+
+    /// Approved by bob, with a ticket that is good until minute 31.
+    fn approved() -> Deployment {
+        let mut deployment = deployment_in(Phase::Approved);
+        let subject = deployment.status.preview.as_ref().unwrap().reference.to_string();
+        let counted = Counted { reviewer: "bob".parse().unwrap(), verdict: Verdict::Approve, subject, at: at(2) };
+        deployment.status.reviews.counted.push(counted);
+        deployment
+    }
+
+    #[test]
+    fn gate_1_asks_for_a_preview_of_what_would_be_applied() {
+        let mut deployment = deployment_in(Phase::Approved);
+        let plan = plan(&deployment.request, &production(), "v2");
+        assert_eq!(code(preview(&deployment, &plan)), Some(Code::PreviewExpired));
+        deployment.status.preview.as_mut().unwrap().reference.digest = plan.digest.clone();
+        assert_eq!(preview(&deployment, &plan), Ok(()));
+        deployment.status.preview = None;
+        assert_eq!(code(preview(&deployment, &plan)), Some(Code::PreviewRequired));
+    }
+
+    #[test]
+    fn gate_2_counts_approvals_of_the_preview_that_stands() {
+        let asks = |deployment: &Deployment| code(approval(deployment, &production(), at(3)));
+        assert_eq!(asks(&approved()), None);
+        assert_eq!(asks(&deployment_in(Phase::Approved)), Some(Code::ApprovalRequired));
+        let mut older = approved();
+        older.status.preview.as_mut().unwrap().reference.number = 2;
+        assert_eq!(asks(&older), Some(Code::ApprovalRequired));
+        let mut rejected = approved();
+        rejected.status.reviews.counted[0].verdict = Verdict::Reject;
+        assert_eq!(asks(&rejected), Some(Code::ApprovalRequired));
+        let mut unseen = approved();
+        unseen.status.preview = None;
+        assert_eq!(asks(&unseen), Some(Code::PreviewRequired));
+    }
+
+    #[test]
+    fn gate_2_closes_with_the_ticket_but_for_whoever_has_the_claim() {
+        let mut environment = production();
+        assert_eq!(approval(&approved(), &environment, at(30)), Ok(()));
+        assert_eq!(code(approval(&approved(), &environment, at(31))), Some(Code::ApprovalTicketExpired));
+        let claim = crate::environment::Claim { deployment: uid("d2"), attempt: "d2-a1".to_owned(), epoch: 1 };
+        environment.status.claim = Some(claim);
+        assert_eq!(approval(&approved(), &environment, at(31)), Ok(()));
+    }
+
+    #[test]
+    fn gate_2_is_open_where_no_approval_is_asked_or_the_glass_is_broken() {
+        let mut environment = production();
+        let mut deployment = deployment_in(Phase::Approved);
+        deployment.status.break_glass = Some(Glass::Unreviewed);
+        assert_eq!(approval(&deployment, &environment, at(99)), Ok(()));
+        govern(&mut environment, |policy| policy.approval.count = 0);
+        assert_eq!(approval(&deployment_in(Phase::Approved), &environment, at(99)), Ok(()));
+    }
+
+    #[test]
+    fn gate_4_never_stands_in_the_way_of_a_rollback() {
+        let release = || "web-v1".parse().unwrap();
+        let nothing = Evidence::default();
+        for operation in [Operation::Deploy { release: release() }, Operation::Rollback { to: release() }] {
+            assert_eq!(evidence(&operation, &nothing, at(0)), Ok(()));
+        }
+        for operation in
+            [Operation::Update { scope: "core".to_owned() }, Operation::Restore { backup: "b-1".to_owned() }]
+        {
+            assert_eq!(code(evidence(&operation, &nothing, at(0))), Some(Code::BackupRequired));
+        }
+    }
+
+    #[test]
+    fn a_record_is_fresh_until_the_end_of_its_window() {
+        let record = BackupRecord { completed_at: at(0), max_age: Duration::from_mins(10) };
+        let with = Evidence { backup: Some(record), drift: None };
+        let update = Operation::Update { scope: "core".to_owned() };
+        assert_eq!(evidence(&update, &with, at(10)), Ok(()));
+        assert_eq!(code(evidence(&update, &with, at(11))), Some(Code::BackupStale));
+    }
+}

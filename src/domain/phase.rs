@@ -219,3 +219,90 @@ impl fmt::Display for Phase {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::golden;
+
+    /// Everything that `action` may make of a Deployment in `from`.
+    fn leads(from: Phase, action: Action) -> Vec<Phase> {
+        Phase::ALL.into_iter().filter(|to| from.next(action, *to).is_ok()).collect()
+    }
+
+    fn names<T: fmt::Display>(all: &[T]) -> String {
+        if all.len() == Phase::ALL.len() {
+            return "any".to_owned();
+        }
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn every_pair_of_phase_and_event_leads_where_the_table_says() {
+        let mut lines = vec!["What an event makes of a Deployment. What is not listed is refused.".to_owned()];
+        for action in Action::ALL {
+            lines.extend([String::new(), action.to_string()]);
+            let legal: Vec<_> = Phase::ALL.into_iter().filter(|from| !leads(*from, *action).is_empty()).collect();
+            if legal.is_empty() {
+                lines.push("  never".to_owned());
+            }
+            for from in legal {
+                lines.push(format!("  {:<16} -> {}", from.as_str(), names(&leads(from, *action))));
+            }
+        }
+        golden("events.txt", &lines);
+    }
+
+    #[test]
+    fn every_pair_of_phases_is_linked_by_the_events_that_the_table_says() {
+        let mut lines = vec![
+            "What leads from one phase to another. What is not listed is impossible.".to_owned(),
+            "(release.adopted, which settles a divergence, may lead anywhere and is left out.)".to_owned(),
+        ];
+        for from in Phase::ALL {
+            lines.extend([String::new(), from.to_string()]);
+            for to in Phase::ALL.into_iter().filter(|to| *to != from) {
+                let by = |action: &&Action| **action != Action::ReleaseAdopted && from.next(**action, to).is_ok();
+                let actions: Vec<_> = Action::ALL.iter().filter(by).collect();
+                if !actions.is_empty() {
+                    lines.push(format!("  -> {:<16} {}", to.as_str(), names(&actions)));
+                }
+            }
+        }
+        golden("transitions.txt", &lines);
+    }
+
+    #[test]
+    fn what_is_refused_says_what_and_where() {
+        let error = Phase::Succeeded.next(Action::ReleaseApplying, Phase::Applying).unwrap_err();
+        assert_eq!(error.to_string(), "release.applying is not possible while the deployment is Succeeded");
+    }
+
+    #[test]
+    fn a_terminal_phase_leads_nowhere() {
+        for from in Phase::ALL.into_iter().filter(|phase| phase.terminal()) {
+            for to in Phase::ALL.into_iter().filter(|to| *to != from) {
+                let mut others = Action::ALL.iter().filter(|action| **action != Action::ReleaseAdopted);
+                assert!(others.all(|action| from.next(*action, to).is_err()), "{from} {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn phases_have_the_words_of_the_table() {
+        let yes = |yes: bool| if yes { "yes" } else { "-" };
+        let head = "phase            status           lifecycle_state  before start  ended  terminal";
+        let rows = Phase::ALL.into_iter().map(|phase| {
+            format!(
+                "{:<16} {:<16} {:<16} {:<13} {:<6} {}",
+                phase.as_str(),
+                phase.status(),
+                phase.lifecycle_state(),
+                yes(phase.before_start()),
+                yes(phase.ended()),
+                yes(phase.terminal())
+            )
+        });
+        golden("phases.txt", &std::iter::once(head.to_owned()).chain(rows).collect::<Vec<_>>());
+    }
+}

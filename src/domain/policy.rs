@@ -197,6 +197,8 @@ impl Retry {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Policy);
+
     #[test]
     fn the_tiers_ask_for_what_the_table_says() {
         let policy = |tier| Policy::default_for(tier, RuntimeKind::Kubernetes);
@@ -233,6 +235,67 @@ mod tests {
         let retry = Retry { max_attempts: 5, ..Retry::default() };
         let waits: Vec<_> = (2..=6).map(|number| retry.before(number).map(|wait| wait.as_secs())).collect();
         assert_eq!(waits, [Some(60), Some(300), Some(900), Some(900), None]);
+    }
+
+    #[test]
+    fn every_tier_and_runtime_has_the_defaults_of_the_table() {
+        let head = "tier         runtime     approvals  expires  confirm  sla   on failure";
+        let mut lines = vec![head.to_owned()];
+        let time = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{}m", time.as_secs() / 60));
+        for tier in Tier::ALL {
+            for runtime in [RuntimeKind::Kubernetes, RuntimeKind::Ssh, RuntimeKind::Manual] {
+                let policy = Policy::default_for(*tier, runtime);
+                lines.push(format!(
+                    "{:<12} {:<11} {:<10} {:<8} {:<8} {:<5} {:?}",
+                    tier.as_str(),
+                    format!("{runtime:?}"),
+                    policy.approval.count,
+                    time(policy.approval.expires_after),
+                    format!("{:?}", policy.confirm),
+                    time(policy.sla),
+                    policy.on_failure,
+                ));
+            }
+        }
+        crate::fixture::golden("policies.txt", &lines);
+    }
+
+    #[test]
+    fn every_single_way_of_asking_for_less_is_weaker() {
+        let window = FreezeWindow { start: crate::fixture::at(0), end: crate::fixture::at(60), reason: "sale".into() };
+        let mut strong = Policy::default_for(Tier::Production, RuntimeKind::Kubernetes);
+        strong.freeze_windows.push(window);
+        let changes: [(&str, Change); 6] = [
+            ("fewer approvals", |policy| policy.approval.count = 0),
+            ("a ticket for longer", |policy| policy.approval.expires_after = Some(TWO_HOURS)),
+            ("a ticket for ever", |policy| policy.approval.expires_after = None),
+            ("no confirmation", |policy| policy.confirm = Confirm::Auto),
+            ("no rollback", |policy| policy.on_failure = OnFailure::Hold),
+            ("no freeze", |policy| policy.freeze_windows.clear()),
+        ];
+        for (what, change) in changes {
+            let mut weak = strong.clone();
+            change(&mut weak);
+            assert!(weak.weaker_than(&strong), "{what}");
+            assert!(!strong.weaker_than(&weak), "the other way: {what}");
+        }
+    }
+
+    #[test]
+    fn of_two_open_freeze_windows_the_longer_one_counts() {
+        let window = |start, end| FreezeWindow {
+            start: crate::fixture::at(start),
+            end: crate::fixture::at(end),
+            reason: format!("{start}-{end}"),
+        };
+        let mut policy = Policy::default_for(Tier::Production, RuntimeKind::Kubernetes);
+        policy.freeze_windows = vec![window(0, 30), window(10, 60), window(70, 80)];
+        let open = |minute| policy.frozen(crate::fixture::at(minute)).map(|window| window.reason.clone());
+        assert_eq!(open(-1), None);
+        assert_eq!(open(0).as_deref(), Some("0-30"));
+        assert_eq!(open(10).as_deref(), Some("10-60"));
+        assert_eq!(open(60), None);
+        assert_eq!(open(70).as_deref(), Some("70-80"));
     }
 
     #[test]

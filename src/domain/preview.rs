@@ -105,6 +105,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_digest_covers_everything_that_decides_what_runs() {
+        use crate::deployment::Operation;
+        use crate::fixture::{govern, plan, production, request};
+
+        let digest = |request: &Request, environment: &Environment, content| plan(request, environment, content).digest;
+        let (asked, place) = (request(), production());
+        let same = digest(&asked, &place, "v2");
+        assert_eq!(digest(&request(), &production(), "v2"), same);
+        assert_ne!(digest(&asked, &place, "v2 mended"), same, "content");
+        let operation = Operation::Rollback { to: "web-v2".parse().unwrap() };
+        assert_ne!(digest(&Request { operation, ..request() }, &place, "v2"), same, "operation");
+        let variables = [("A".to_owned(), "1".to_owned())].into();
+        assert_ne!(digest(&Request { variables, ..request() }, &place, "v2"), same, "variables");
+        assert_ne!(digest(&Request { digest: Digest::of(b"other"), ..request() }, &place, "v2"), same, "request");
+        let mut other = production();
+        other.id.name = "other".to_owned();
+        assert_ne!(digest(&asked, &other, "v2"), same, "environment");
+        let mut other = production();
+        govern(&mut other, |policy| policy.approval.count = 2);
+        assert_ne!(digest(&asked, &other, "v2"), same, "policy");
+    }
+
+    #[test]
     fn a_reference_reads_back_and_has_one_spelling() {
         let reference = PreviewRef { number: 12, digest: Digest::of(b"x") };
         assert_eq!(reference.to_string().parse::<PreviewRef>().unwrap(), reference);

@@ -210,3 +210,46 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{actor, at, golden};
+
+    /// One of each, in the order in which they are documented.
+    fn every() -> Vec<Refusal> {
+        let (environment, hint) = ("shop".to_owned(), "wait".to_owned());
+        vec![
+            Refusal::Invalid { field: "spec.risk".into(), problem: "is required".into() },
+            Refusal::Immutable { field: "spec".into(), hint: "create a new Deployment" },
+            Refusal::WrongPhase { action: "approve", phase: Phase::Applying },
+            Refusal::SelfApproval { reviewer: actor("alice") },
+            Refusal::NoteRequired { action: "reject" },
+            Refusal::NotTheCaller { field: "spec.abort.actor".into(), caller: actor("bob"), named: actor("alice") },
+            Refusal::Forbidden { actor: actor("mallory"), verb: "approve", environment: environment.clone() },
+            Refusal::RequesterRequired { submitter: actor("system:serviceaccount:ci:ci") },
+            Refusal::PreviewMismatch { named: "1-aa".into(), current: "2-bb".into() },
+            Refusal::PreviewExpired { shown: "1-aa".into() },
+            Refusal::PreviewRequired,
+            Refusal::Decided { subject: "1-aa".into() },
+            Refusal::ApprovalRequired { have: 1, need: 2, subject: "1-aa".into() },
+            Refusal::TicketExpired { at: at(30) },
+            Refusal::EnvironmentNotActive { environment: environment.clone(), phase: "Failed".into(), hint },
+            Refusal::EnvironmentBusy { environment: environment.clone(), holder: "web-v1".into() },
+            Refusal::EnvironmentFrozen { environment, until: at(60), reason: "sale".into() },
+            Refusal::BackupRequired { operation: "update" },
+            Refusal::BackupStale { operation: "update", at: at(0) },
+            Refusal::DriftRequired,
+            Refusal::DriftDetected { at: at(0) },
+            Refusal::DriftStale { at: at(0) },
+            Refusal::RollbackOpen,
+            Refusal::RollbackUnavailable { reason: "there is no release before it".into() },
+        ]
+    }
+
+    #[test]
+    fn every_refusal_has_a_code_and_a_sentence_that_says_what_to_do() {
+        let lines = every().into_iter().map(|refusal| format!("{:<24}{refusal}", refusal.code().as_str()));
+        golden("refusals.txt", &lines.collect::<Vec<_>>());
+    }
+}

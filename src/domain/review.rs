@@ -94,3 +94,45 @@ pub fn judge(request: &Request, reviewer: &Actor, verdict: Verdict, note: Option
         Verdict::Approve | Verdict::Reject => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::code::Code;
+    use crate::fixture::{actor, note, request, review};
+
+    #[rstest]
+    #[case::requester_approves("alice", Verdict::Approve, Some(Code::SelfApproval))]
+    #[case::submitter_approves("ci", Verdict::Approve, Some(Code::SelfApproval))]
+    #[case::someone_else_approves("bob", Verdict::Approve, None)]
+    #[case::requester_rejects("alice", Verdict::Reject, Some(Code::SelfApproval))]
+    #[case::submitter_rejects("ci", Verdict::Reject, None)]
+    #[case::someone_else_rejects("bob", Verdict::Reject, None)]
+    fn four_eyes(#[case] who: &str, #[case] verdict: Verdict, #[case] expected: Option<Code>) {
+        let mut request = request();
+        request.submitted_by = actor("ci");
+        let outcome = judge(&request, &actor(who), verdict, Some(&note("looked")));
+        assert_eq!(outcome.err().map(|refusal| refusal.code()), expected);
+    }
+
+    #[test]
+    fn only_a_rejection_needs_a_note() {
+        let judge = |verdict| judge(&request(), &actor("bob"), verdict, None);
+        assert_eq!(judge(Verdict::Approve), Ok(()));
+        assert_eq!(judge(Verdict::Reject).unwrap_err().code(), Code::NoteRequired);
+    }
+
+    #[test]
+    fn a_review_is_dealt_with_once_by_who_and_what() {
+        let mut reviews = Reviews::default();
+        let said = review("bob", Verdict::Approve, "1-aa");
+        assert!(!reviews.knows(&said));
+        reviews.voided.push(void_key(&said));
+        assert!(reviews.knows(&said));
+        assert!(!reviews.knows(&review("bob", Verdict::Approve, "2-bb")));
+        assert!(!reviews.knows(&review("carol", Verdict::Approve, "1-aa")));
+        assert_eq!((reviews.approvals("1-aa"), reviews.rejected("1-aa")), (0, false), "void counts for nothing");
+    }
+}

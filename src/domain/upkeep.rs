@@ -9,6 +9,9 @@ use crate::event::{Action, Detail, Event, Source};
 use crate::name::Actor;
 use crate::runtime::Failure;
 
+#[cfg(test)]
+mod tests;
+
 /// What is known of whoever holds the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {

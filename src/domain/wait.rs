@@ -89,7 +89,11 @@ impl Wait {
     /// What a person reads.
     pub fn message(&self) -> String {
         match self {
-            Self::Environment { name } => format!("environment {name} does not exist in this namespace: create it"),
+            Self::Environment { name } => {
+                format!(
+                    "environment {name} does not exist in this namespace, or is not valid: create it, or see its conditions"
+                )
+            }
             Self::Release { name } => format!("release {name} does not exist in this namespace: create it"),
             Self::Unpreviewable(failure) | Self::PreviewFailed(failure) => failure.message.clone(),
             Self::Confirmation { reference } => {
@@ -139,7 +143,11 @@ impl Wait {
     /// Only a person, or another object, can end this wait: the object is stalled, not busy.
     pub fn stalled(&self) -> bool {
         match self {
-            Self::Environment { .. } | Self::Release { .. } | Self::Unpreviewable(_) => true,
+            // Of the gates only those that judge the request: that cannot be changed, and it takes another Deployment.
+            Self::Environment { .. }
+            | Self::Release { .. }
+            | Self::Unpreviewable(_)
+            | Self::Gate { refusal: Refusal::Invalid { .. } | Refusal::RequesterRequired { .. }, .. } => true,
             Self::PreviewFailed(_)
             | Self::Confirmation { .. }
             | Self::Review { .. }

@@ -43,7 +43,7 @@ pub fn cases(schema: &Value, valid: &[Value]) -> Vec<Case> {
             for (wrong, to, says) in wrongs(place, schema, value) {
                 let name = format!("{} {wrong}", place.schema);
                 if seen.insert(name.clone()) {
-                    let object = replaced(object, &place.pointer, &to);
+                    let object = replaced(object, &place.pointer, to.as_ref());
                     cases.push(Case {
                         name: format!("{} {name}", object["kind"].as_str().unwrap_or("?")),
                         object,
@@ -210,7 +210,7 @@ fn texts(schema: &Value, says: &impl Fn(&str) -> Vec<String>, wrongs: &mut Wrong
     }
 }
 
-fn replaced(object: &Value, pointer: &str, to: &Option<Value>) -> Value {
+fn replaced(object: &Value, pointer: &str, to: Option<&Value>) -> Value {
     let mut object = object.clone();
     match to {
         Some(to) => {

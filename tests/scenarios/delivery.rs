@@ -32,7 +32,8 @@ async fn what_is_applied_deployment_first_succeeds_once_the_rest_is_there() {
     let status = done.status.unwrap();
     assert_eq!((status.diagnostics, status.step), (None, None));
     assert!(status.started_at.unwrap() <= status.finished_at.unwrap());
-    let environment = stage.environment("dev", "has web-v1", |status| status.claim.is_none() && !status.services.is_empty()).await;
+    let environment =
+        stage.environment("dev", "has web-v1", |status| status.claim.is_none() && !status.services.is_empty()).await;
     let status = environment.status.unwrap();
     assert_eq!((status.phase, status.readiness, status.operations), (EnvironmentPhase::Active, Readiness::Ready, 2));
     assert_eq!(status.services[0].current_release.as_ref().unwrap().name, "web-v1");
@@ -44,7 +45,9 @@ async fn what_is_applied_deployment_first_succeeds_once_the_rest_is_there() {
     assert_eq!(history[0].actor_id.as_str(), ALICE);
     assert!(history[1..].iter().all(|event| event.actor_id.as_str() == "controller"));
     assert!(history.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
-    assert!(history[2..].iter().all(|event| (event.project_id.as_str(), event.team_id.as_str()) == ("shop", "payments")));
+    assert!(
+        history[2..].iter().all(|event| (event.project_id.as_str(), event.team_id.as_str()) == ("shop", "payments"))
+    );
     assert_eq!(history.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     stage.verify();
 }
@@ -106,10 +109,14 @@ async fn conditions_say_what_kstatus_reads() {
     let status = done.status.unwrap();
     assert_eq!(status.observed_generation, done.metadata.generation);
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == done.metadata.generation));
-    let environment: Environment = stage.until("dev", "is current", |environment: &Environment| {
-        let status = environment.status.as_ref();
-        status.is_some_and(|status| status.claim.is_none() && status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
-    }).await;
+    let environment: Environment = stage
+        .until("dev", "is current", |environment: &Environment| {
+            let status = environment.status.as_ref();
+            status.is_some_and(|status| {
+                status.claim.is_none() && status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+            })
+        })
+        .await;
     assert_eq!(environment.status.unwrap().observed_generation, environment.metadata.generation);
 }
 

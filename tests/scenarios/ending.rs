@@ -43,8 +43,13 @@ async fn an_abort_while_applying_stops_the_runtime_and_fails_without_a_rollback(
     let failed = stage.phase("stuck-v1", Phase::Failed).await;
     let status = failed.status.unwrap();
     let said = status.diagnostics.unwrap();
-    assert_eq!((said.code.as_str(), said.message.contains("wrong version"), status.rollback.is_none()), ("aborted", true, true));
-    stage.environment("dev", "failed", |status| status.phase == EnvironmentPhase::Failed && status.claim.is_none()).await;
+    assert_eq!(
+        (said.code.as_str(), said.message.contains("wrong version"), status.rollback.is_none()),
+        ("aborted", true, true)
+    );
+    stage
+        .environment("dev", "failed", |status| status.phase == EnvironmentPhase::Failed && status.claim.is_none())
+        .await;
     stage.recorded(&uid, "release.failed").await;
     assert_eq!(stage.actions(&uid)[3..], ["release.applying", "release.aborted", "release.failed"]);
     stage.verify();
@@ -56,17 +61,22 @@ async fn a_deployment_is_deleted_in_every_phase_and_its_record_stays() {
     stage.apply(ALICE, &environment("reviewed", &stage.namespace).with("spec.policy.approval.required", true)).await;
     stage.apply(ALICE, &environment("confirmed", &stage.namespace).with("spec.policy.confirm", "Manual")).await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let far = json!([{"start": "2020-01-01T00:00:00Z", "end": "2099-01-01T00:00:00Z", "reason": "holidays"}]);
+    stage.apply(ALICE, &environment("frozen", &stage.namespace).with("spec.policy.freezeWindows", far)).await;
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
     for (name, environment, phase) in [
         ("pending", "nowhere", Phase::Pending),
         ("previewed", "confirmed", Phase::Previewed),
         ("waiting", "reviewed", Phase::PendingApproval),
+        ("queued", "frozen", Phase::Approved),
         ("done", "dev", Phase::Succeeded),
     ] {
         let uid = stage.apply(ALICE, &deployment(name, "web", environment, "web-v1")).await.metadata.uid.unwrap();
-        stage.until(name, phase.as_str(), |deployment: &Deployment| {
-            deployment.status.as_ref().is_some_and(|status| status.phase == phase && status.audit.seq > 0)
-        }).await;
+        stage
+            .until(name, phase.as_str(), |deployment: &Deployment| {
+                deployment.status.as_ref().is_some_and(|status| status.phase == phase && status.audit.seq > 0)
+            })
+            .await;
         stage.delete::<Deployment>(name).await;
         stage.gone::<Deployment>(name).await;
         let actions = stage.actions(&uid);

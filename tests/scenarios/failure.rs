@@ -29,7 +29,7 @@ async fn a_rollout_that_exceeds_its_deadline_brings_the_release_before_back() {
     let stage = Stage::open().await;
     let slow = workload("web", "never-ready").with("spec.progressDeadlineSeconds", 2);
     let failed = second_fails(&stage, slow, |environment| environment).await;
-    says(&failed, "health_check_failed", "deadline");
+    says(&failed, "health_check_failed", "ProgressDeadlineExceeded");
 }
 
 #[tokio::test]
@@ -44,9 +44,11 @@ async fn a_health_check_that_fails_brings_the_release_before_back() {
         first_succeeds(&stage, checked).await;
         answers.send_replace(503);
         apply_second(&stage, workload("web", "2")).await;
-        stage.until("web-v2", "failed", |deployment: &Deployment| {
-            deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
-        }).await;
+        stage
+            .until("web-v2", "failed", |deployment: &Deployment| {
+                deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
+            })
+            .await;
         answers.send_replace(200);
         brought_back(&stage).await
     };
@@ -64,16 +66,21 @@ async fn a_rollback_that_fails_leaves_both_failed_and_says_so() {
     first_succeeds(&stage, checked).await;
     answers.send_replace(500);
     let uid = apply_second(&stage, workload("web", "2")).await;
-    let failed = stage.until("web-v2", "could not be rolled back", |deployment: &Deployment| {
-        let rollback = deployment.status.as_ref().and_then(|status| status.rollback.as_ref());
-        rollback.is_some_and(|rollback| rollback.state == RollbackState::Failed)
-    }).await;
+    let failed = stage
+        .until("web-v2", "could not be rolled back", |deployment: &Deployment| {
+            let rollback = deployment.status.as_ref().and_then(|status| status.rollback.as_ref());
+            rollback.is_some_and(|rollback| rollback.state == RollbackState::Failed)
+        })
+        .await;
     let status = failed.status.as_ref().unwrap();
     assert_eq!(status.phase, Phase::Failed);
     says(&failed, "release_rollback_failed", "web-v1 could not be brought back");
-    stage.environment("dev", "failed", |status| {
-        status.phase == EnvironmentPhase::Failed && status.failed.as_ref().is_some_and(|failed| failed.deployment_uid == uid)
-    }).await;
+    stage
+        .environment("dev", "failed", |status| {
+            status.phase == EnvironmentPhase::Failed
+                && status.failed.as_ref().is_some_and(|failed| failed.deployment_uid == uid)
+        })
+        .await;
     stage.recorded(&uid, "release.rollback_failed").await;
     stage.verify();
 }
@@ -97,11 +104,17 @@ async fn a_first_release_that_fails_holds_the_environment_until_it_is_reset() {
     says(&waiting, "environment_not_active", &format!("set spec.reset with of: {uid}"));
 
     // A reset that names another operation is not about this one.
-    let other = json!({"spec": {"reset": {"of": "00000000-0000-4000-8000-000000000000", "actor": ALICE, "note": "a guess"}}});
+    let other =
+        json!({"spec": {"reset": {"of": "00000000-0000-4000-8000-000000000000", "actor": ALICE, "note": "a guess"}}});
     stage.say::<slipway_crd::Environment>(ALICE, "dev", other).await;
-    let seen = stage.until("dev", "has seen the reset", |environment: &slipway_crd::Environment| {
-        environment.status.as_ref().is_some_and(|status| status.observed_generation == environment.metadata.generation)
-    }).await;
+    let seen = stage
+        .until("dev", "has seen the reset", |environment: &slipway_crd::Environment| {
+            environment
+                .status
+                .as_ref()
+                .is_some_and(|status| status.observed_generation == environment.metadata.generation)
+        })
+        .await;
     assert_eq!(seen.status.unwrap().phase, EnvironmentPhase::Failed);
     assert_eq!(stage.get::<Deployment>("web-v2").await.status.unwrap().phase, Phase::Approved);
 

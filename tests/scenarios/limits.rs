@@ -11,15 +11,25 @@ use slipway_tests::stage::{ACCOUNT, ALICE, Stage};
 async fn what_may_not_be_released_is_refused_with_a_code_and_a_name() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
-    let of = |api_version: &str, kind: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "it"}});
-    let cases: [(&str, Value, &str, &[&str]); 8] = [
-        ("cluster-role", of("rbac.authorization.k8s.io/v1", "ClusterRole"), "validation_failed", &["ClusterRole", "it"]),
+    let of =
+        |api_version: &str, kind: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "it"}});
+    let cases: [(&str, Value, &str, &[&str]); 7] = [
+        (
+            "cluster-role",
+            of("rbac.authorization.k8s.io/v1", "ClusterRole"),
+            "validation_failed",
+            &["ClusterRole", "it"],
+        ),
         ("namespace", of("v1", "Namespace"), "validation_failed", &["Namespace", "it"]),
         ("slipway", of("slipway.dev/v1alpha1", "Environment"), "validation_failed", &["slipway.dev", "it"]),
-        ("elsewhere", config("it", &json!({})).with("metadata.namespace", "kube-system"), "validation_failed", &["it", "kube-system"]),
+        (
+            "elsewhere",
+            config("it", &json!({})).with("metadata.namespace", "kube-system"),
+            "validation_failed",
+            &["ConfigMap/it", "metadata.namespace"],
+        ),
         ("placeholder", config("it", &json!({"a": "${NOT_THERE}"})), "validation_failed", &["NOT_THERE", "it"]),
-        ("unknown-kind", of("example.com/v1", "Teapot"), "validation_failed", &["Teapot", "it"]),
-        ("nameless", json!({"apiVersion": "v1", "kind": "ConfigMap"}), "validation_failed", &["name"]),
+        ("unknown-kind", of("example.com/v1", "Teapot"), "not_found", &["Teapot/it"]),
         ("misfit", workload("it", "1").with("spec.replicaz", 2), "apply_rejected", &["replicaz", "it"]),
     ];
     for (name, manifest, _, _) in &cases {
@@ -28,12 +38,16 @@ async fn what_may_not_be_released_is_refused_with_a_code_and_a_name() {
     }
     let mut wrong = Vec::new();
     for (name, _, code, words) in &cases {
-        let refused = stage.until(name, "is refused or has ended", |deployment: &Deployment| {
-            deployment.status.as_ref().is_some_and(|status| {
-                status.diagnostics.as_ref().is_some_and(|said| said.code != "environment_not_active" && said.code != "environment_busy")
-                    || status.phase == Phase::Succeeded
-            })
-        }).await;
+        let refused =
+            stage
+                .until(name, "is refused or has ended", |deployment: &Deployment| {
+                    deployment.status.as_ref().is_some_and(|status| {
+                        status.diagnostics.as_ref().is_some_and(|said| {
+                            said.code != "environment_not_active" && said.code != "environment_busy"
+                        }) || status.phase == Phase::Succeeded
+                    })
+                })
+                .await;
         let status = refused.status.unwrap();
         let said = status.diagnostics.map(|said| format!("{}: {}", said.code, said.message)).unwrap_or_default();
         let whole = said.starts_with(code) && words.iter().all(|word| said.contains(word));
@@ -74,10 +88,12 @@ async fn an_account_without_rights_fails_at_the_preview_and_says_what_it_lacks()
     stage.apply(ALICE, &environment("dev", &stage.namespace).with("spec.runtime.k8s.serviceAccountName", "weak")).await;
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({})), workload("web", "1")])).await;
     stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
-    let refused = stage.until("web-v1", "is refused", |deployment: &Deployment| {
-        let said = deployment.status.as_ref().and_then(|status| status.diagnostics.as_ref());
-        said.is_some_and(|said| said.code == "credentials_rejected")
-    }).await;
+    let refused = stage
+        .until("web-v1", "is refused", |deployment: &Deployment| {
+            let said = deployment.status.as_ref().and_then(|status| status.diagnostics.as_ref());
+            said.is_some_and(|said| said.code == "credentials_rejected")
+        })
+        .await;
     let status = refused.status.unwrap();
     let said = status.diagnostics.unwrap().message;
     assert_eq!(status.phase, Phase::Pending);
@@ -101,10 +117,12 @@ async fn an_environment_is_not_ready_until_its_namespace_and_account_are_there()
     stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
 
     stage.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": elsewhere}})).await;
-    let powerless = stage.until("dev", "lacks rights", |environment: &Environment| {
-        let said = environment.status.as_ref().map(|status| status.readiness_message.as_str());
-        said.is_some_and(|said| said.contains("may not write anything"))
-    }).await;
+    let powerless = stage
+        .until("dev", "lacks rights", |environment: &Environment| {
+            let said = environment.status.as_ref().map(|status| status.readiness_message.as_str());
+            said.is_some_and(|said| said.contains("may not write anything"))
+        })
+        .await;
     let said = powerless.status.unwrap().readiness_message;
     assert!(said.contains(&format!("system:serviceaccount:{}:later", stage.namespace)), "{said}");
     assert!(stage.get::<Deployment>("web-v1").await.status.is_some_and(|status| !status.phase.ended()));
@@ -118,6 +136,42 @@ async fn an_environment_is_not_ready_until_its_namespace_and_account_are_there()
 }
 
 #[tokio::test]
+async fn an_environment_that_the_server_takes_but_slipway_cannot_use_says_why_and_can_be_deleted() {
+    let stage = Stage::open().await;
+    let wrong = json!([{"wpCli": {"arguments": ["core", "is-installed"]}}]);
+    stage.apply(ALICE, &environment("wrong", &stage.namespace).with("spec.healthChecks", wrong.clone())).await;
+    stage.apply(ALICE, &environment("later", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    stage.apply(ALICE, &deployment("first", "web", "later", "web-v1")).await;
+    stage.phase("first", Phase::Succeeded).await;
+    stage.environment("later", "is free", |status| status.claim.is_none()).await;
+    stage.apply(ALICE, &environment("later", &stage.namespace).with("spec.healthChecks", wrong)).await;
+    stage.apply(ALICE, &deployment("second", "web", "later", "web-v1")).await;
+    for name in ["wrong", "later"] {
+        let refused = stage
+            .environment(name, "is refused", |status| {
+                status.conditions.iter().any(|condition| condition.type_ == "Stalled" && condition.reason == "Invalid")
+            })
+            .await;
+        let said = refused.status.unwrap().conditions[0].message.clone();
+        assert!(said.contains("spec.healthChecks[0].wpCli"), "{said}");
+    }
+    let waiting = stage.waits("second", "EnvironmentNotFound").await;
+    let said = waiting.status.unwrap().diagnostics.unwrap().message;
+    assert!(said.contains("or is not valid"), "{said}");
+    let uid = stage.get::<Environment>("later").await.metadata.uid.unwrap();
+    for name in ["first", "second"] {
+        stage.delete::<Deployment>(name).await;
+        stage.gone::<Deployment>(name).await;
+    }
+    for name in ["wrong", "later"] {
+        stage.delete::<Environment>(name).await;
+        stage.gone::<Environment>(name).await;
+    }
+    assert_eq!(stage.actions(&uid), ["environment.created", "environment.deleted"]);
+}
+
+#[tokio::test]
 async fn secrets_appear_nowhere_but_where_they_belong() {
     const MARKER: &str = "hunter2-and-a-marker";
     // base64 of the marker, as `data` and the API server's own answers have it.
@@ -126,10 +180,9 @@ async fn secrets_appear_nowhere_but_where_they_belong() {
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
     let manual = environment("shown", &stage.namespace).with("spec.policy.confirm", "Manual");
     stage.apply(ALICE, &manual).await;
-    let secret = |name: &str, value: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "stringData": {"password": value}})
-    };
-    let encoded = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "coded"}, "data": {"password": ENCODED}});
+    let secret = |name: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "stringData": {"password": value}});
+    let encoded =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "coded"}, "data": {"password": ENCODED}});
     let good = [secret("plain", MARKER), encoded.clone(), workload("web", "1")];
     stage.apply(ALICE, &release("web-v1", "web", &good)).await;
     stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
@@ -143,9 +196,14 @@ async fn secrets_appear_nowhere_but_where_they_belong() {
     let refused = secret("wrong", MARKER).with("data", json!({"password": MARKER}));
     stage.apply(ALICE, &release("web-v3", "other", &[refused])).await;
     stage.apply(ALICE, &deployment("web-v3", "other", "shown", "web-v3")).await;
-    let said = stage.until("web-v3", "is refused", |deployment: &Deployment| {
-        deployment.status.as_ref().is_some_and(|status| status.diagnostics.as_ref().is_some_and(|said| said.code != "not_found"))
-    }).await;
+    let said = stage
+        .until("web-v3", "is refused", |deployment: &Deployment| {
+            deployment
+                .status
+                .as_ref()
+                .is_some_and(|status| status.diagnostics.as_ref().is_some_and(|said| said.code != "not_found"))
+        })
+        .await;
     assert!(said.status.unwrap().diagnostics.is_some());
     stage.environment("dev", "is free", |status| status.claim.is_none()).await;
 

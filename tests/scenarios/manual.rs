@@ -19,18 +19,22 @@ async fn work_by_hand_is_approved_started_reported_and_rolled_back() {
     say(&stage, "line-v1", json!({"rollbacks": [{"id": "back", "actor": ALICE, "note": "it was slower"}]})).await;
     stage.phase("line-v1", Phase::RolledBack).await;
     stage.recorded(&uid, "release.rollback_completed").await;
-    let told: Vec<_> = stage.history(&uid).iter().map(|event| (event.action.to_string(), event.status.clone())).collect();
+    let told: Vec<_> =
+        stage.history(&uid).iter().map(|event| (event.action.to_string(), event.status.clone())).collect();
     let told: Vec<_> = told.iter().map(|(action, status)| (action.as_str(), status.as_str())).collect();
-    assert_eq!(told, [
-        ("release.created", "pending"),
-        ("release.previewed", "previewed"),
-        ("release.confirmed", "previewed"),
-        ("release.pending_approval", "pending_approval"),
-        ("release.approved", "approved"),
-        ("release.applying", "started"),
-        ("release.applied", "succeeded"),
-        ("release.rollback_completed", "rolled_back"),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("release.created", "pending"),
+            ("release.previewed", "previewed"),
+            ("release.confirmed", "previewed"),
+            ("release.pending_approval", "pending_approval"),
+            ("release.approved", "approved"),
+            ("release.applying", "started"),
+            ("release.applied", "succeeded"),
+            ("release.rollback_completed", "rolled_back"),
+        ]
+    );
     let environment: slipway_crd::Environment = stage.get("plant").await;
     let status = environment.status.unwrap();
     assert_eq!((status.phase.to_string().as_str(), status.operations), ("Active", 0));
@@ -46,7 +50,8 @@ async fn work_by_hand_that_fails_says_why_and_the_next_one_goes_on() {
     approved(&stage, "line-v2").await;
     say(&stage, "line-v1", json!({"manual": {"start": {"actor": ALICE}}})).await;
     stage.phase("line-v1", Phase::Applying).await;
-    say(&stage, "line-v1", json!({"manual": {"finish": {"result": "Failed", "actor": ALICE, "note": "a pump broke"}}})).await;
+    say(&stage, "line-v1", json!({"manual": {"finish": {"result": "Failed", "actor": ALICE, "note": "a pump broke"}}}))
+        .await;
     let failed = stage.phase("line-v1", Phase::Failed).await;
     let history = stage.recorded(&uid, "release.failed").await;
     assert_eq!(history.last().unwrap().detail["note"], "a pump broke");
@@ -83,7 +88,8 @@ async fn approved(stage: &Stage, name: &str) -> String {
     let status = waiting.status.unwrap();
     let reference = status.preview.unwrap().reference;
     assert_eq!(status.approval.unwrap().expires_at, None);
-    say_as(stage, BOB, name, json!({"reviews": [{"reviewer": BOB, "decision": "Approve", "previewRef": reference}]})).await;
+    say_as(stage, BOB, name, json!({"reviews": [{"reviewer": BOB, "decision": "Approve", "previewRef": reference}]}))
+        .await;
     stage.phase(name, Phase::Approved).await;
     uid
 }

@@ -31,15 +31,18 @@ async fn a_change_is_confirmed_and_approved_by_someone_else_and_then_runs() {
     assert_eq!((approval.reviewed_by.as_deref(), approval.count), (Some(BOB), Some(1)));
     let history = stage.recorded(&uid, "release.applied").await;
     let told: Vec<_> = history.iter().map(|event| (event.action.as_str(), event.actor_id.as_str())).collect();
-    assert_eq!(told, [
-        ("release.created", ALICE),
-        ("release.previewed", "controller"),
-        ("release.confirmed", ALICE),
-        ("release.pending_approval", "controller"),
-        ("release.approved", BOB),
-        ("release.applying", "controller"),
-        ("release.applied", "controller"),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("release.created", ALICE),
+            ("release.previewed", "controller"),
+            ("release.confirmed", ALICE),
+            ("release.pending_approval", "controller"),
+            ("release.approved", BOB),
+            ("release.applying", "controller"),
+            ("release.applied", "controller"),
+        ]
+    );
     stage.verify();
 }
 
@@ -75,7 +78,11 @@ async fn a_rejection_is_the_end() {
     let history = stage.recorded(&uid, "release.rejected").await;
     assert_eq!(history.last().unwrap().detail["note"], "looked at it");
     let late = json!({"reviewer": CAROL, "decision": "Approve", "previewRef": reference});
-    if stage.try_say::<Deployment>(CAROL, "web-v1", add("reviews", review_of(BOB, "Reject", &reference), late)).await.is_ok() {
+    if stage
+        .try_say::<Deployment>(CAROL, "web-v1", add("reviews", &[review_of(BOB, "Reject", &reference), late]))
+        .await
+        .is_ok()
+    {
         stage.recorded(&uid, "release.review_void").await;
     }
     assert_eq!(stage.get::<Deployment>("web-v1").await.status.unwrap().phase, Phase::Rejected);
@@ -93,10 +100,12 @@ async fn without_a_risk_note_nothing_is_previewed() {
         assert!(refused.to_string().contains("risk"), "{refused}");
         return;
     }
-    let refused = stage.until("web-v1", "is refused", |deployment: &Deployment| {
-        deployment.status.as_ref().is_some_and(|status| status.diagnostics.is_some() && status.audit.seq > 0)
-            && deployment.status.as_ref().unwrap().diagnostics.as_ref().unwrap().code != "not_found"
-    }).await;
+    let refused = stage
+        .until("web-v1", "is refused", |deployment: &Deployment| {
+            deployment.status.as_ref().is_some_and(|status| status.diagnostics.is_some() && status.audit.seq > 0)
+                && deployment.status.as_ref().unwrap().diagnostics.as_ref().unwrap().code != "not_found"
+        })
+        .await;
     let status = refused.status.unwrap();
     let said = status.diagnostics.unwrap();
     assert_eq!((status.phase, said.code.as_str()), (Phase::Pending, "validation_failed"));
@@ -114,10 +123,12 @@ async fn a_policy_that_changes_voids_what_was_confirmed_and_approved() {
     review(&stage, BOB, "Approve", &reference).await;
     stage.recorded(&uid, "release.approved").await;
     stage.apply(ALICE, &two(production(&stage)).with("spec.policy.sla", "1h")).await;
-    let again = stage.until("web-v1", "is previewed again", |deployment: &Deployment| {
-        let preview = deployment.status.as_ref().and_then(|status| status.preview.as_ref());
-        preview.is_some_and(|preview| preview.reference != reference)
-    }).await;
+    let again = stage
+        .until("web-v1", "is previewed again", |deployment: &Deployment| {
+            let preview = deployment.status.as_ref().and_then(|status| status.preview.as_ref());
+            preview.is_some_and(|preview| preview.reference != reference)
+        })
+        .await;
     let status = again.status.unwrap();
     assert_eq!(status.phase, Phase::Previewed);
     let second = status.preview.unwrap().reference;
@@ -125,13 +136,21 @@ async fn a_policy_that_changes_voids_what_was_confirmed_and_approved() {
 
     // Everyone may decide again.
     let confirmation = |reference: &str| json!({"previewRef": reference, "actor": ALICE});
-    stage.say::<Deployment>(ALICE, "web-v1", add("confirmations", confirmation(&reference), confirmation(&second))).await;
+    stage
+        .say::<Deployment>(ALICE, "web-v1", add("confirmations", &[confirmation(&reference), confirmation(&second)]))
+        .await;
     stage.phase("web-v1", Phase::PendingApproval).await;
     let reviews = json!([review_of(BOB, "Approve", &reference), review_of(BOB, "Approve", &second)]);
     stage.say::<Deployment>(BOB, "web-v1", json!({"spec": {"reviews": reviews}})).await;
-    stage.until("web-v1", "has one approval", |deployment: &Deployment| {
-        deployment.status.as_ref().and_then(|status| status.approval.as_ref()).is_some_and(|approval| approval.count == Some(1))
-    }).await;
+    stage
+        .until("web-v1", "has one approval", |deployment: &Deployment| {
+            deployment
+                .status
+                .as_ref()
+                .and_then(|status| status.approval.as_ref())
+                .is_some_and(|approval| approval.count == Some(1))
+        })
+        .await;
     let reviews = [BOB, BOB, CAROL].into_iter().zip([&reference, &second, &second]);
     let reviews: Vec<Value> = reviews.map(|(reviewer, reference)| review_of(reviewer, "Approve", reference)).collect();
     stage.say::<Deployment>(CAROL, "web-v1", json!({"spec": {"reviews": reviews}})).await;
@@ -142,17 +161,29 @@ async fn a_policy_that_changes_voids_what_was_confirmed_and_approved() {
 #[tokio::test]
 async fn a_ticket_that_runs_out_waits_for_a_person() {
     let stage = Stage::open().await;
-    let brief = |environment: Value| environment.with("spec.policy.approval.expiresAfter", "2s").with("spec.policy.confirm", "Auto");
+    let brief = |environment: Value| {
+        environment.with("spec.policy.approval.expiresAfter", "2s").with("spec.policy.confirm", "Auto")
+    };
     let uid = previewed(&stage, brief).await;
-    let again = stage.until("web-v1", "is previewed again", |deployment: &Deployment| {
-        let status = deployment.status.as_ref();
-        status.is_some_and(|status| status.phase == Phase::Previewed && status.preview.as_ref().is_some_and(|preview| preview.awaits_person))
-    }).await;
+    let again = stage
+        .until("web-v1", "is previewed again", |deployment: &Deployment| {
+            let status = deployment.status.as_ref();
+            status.is_some_and(|status| {
+                status.phase == Phase::Previewed && status.preview.as_ref().is_some_and(|preview| preview.awaits_person)
+            })
+        })
+        .await;
     let reference = again.status.unwrap().preview.unwrap().reference;
     assert!(reference.starts_with("2-"), "{reference}");
     let waiting = stage.waits("web-v1", "ConfirmationRequired").await;
     assert_eq!(waiting.status.unwrap().phase, Phase::Previewed);
-    stage.say::<Deployment>(ALICE, "web-v1", json!({"spec": {"confirmations": [{"previewRef": reference, "actor": ALICE}]}})).await;
+    stage
+        .say::<Deployment>(
+            ALICE,
+            "web-v1",
+            json!({"spec": {"confirmations": [{"previewRef": reference, "actor": ALICE}]}}),
+        )
+        .await;
     stage.phase("web-v1", Phase::PendingApproval).await;
     review(&stage, BOB, "Approve", &reference).await;
     stage.phase("web-v1", Phase::Succeeded).await;
@@ -173,9 +204,11 @@ async fn broken_glass_skips_the_review_and_is_looked_at_afterwards() {
     assert_eq!(json!(done.status.unwrap().break_glass), "Unreviewed");
     let after = json!({"spec": {"afterReview": {"actor": BOB, "note": "it was right"}}});
     stage.say::<Deployment>(BOB, "web-v1", after).await;
-    stage.until("web-v1", "is reviewed", |deployment: &Deployment| {
-        json!(deployment.status.as_ref().and_then(|status| status.break_glass.as_ref())) == "Reviewed"
-    }).await;
+    stage
+        .until("web-v1", "is reviewed", |deployment: &Deployment| {
+            json!(deployment.status.as_ref().and_then(|status| status.break_glass.as_ref())) == "Reviewed"
+        })
+        .await;
     stage.recorded(&uid, "release.break_glass_reviewed").await;
     stage.verify();
 }
@@ -198,9 +231,11 @@ async fn a_rollback_by_hand_waits_for_its_own_review() {
     }
     let rollback = json!({"spec": {"rollbacks": [{"id": "now", "actor": CAROL, "note": "errors rise"}]}});
     stage.say::<Deployment>(CAROL, "web-v2", rollback).await;
-    let asked = stage.until("web-v2", "has a rollback", |deployment: &Deployment| {
-        deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
-    }).await;
+    let asked = stage
+        .until("web-v2", "has a rollback", |deployment: &Deployment| {
+            deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
+        })
+        .await;
     assert_eq!(stage.get::<ConfigMap>("web").await.data.unwrap()["version"], "web-v2");
     let first = asked.status.as_ref().unwrap().preview.clone().unwrap().reference;
     let reference = asked.status.unwrap().rollback.unwrap().reference;
@@ -274,7 +309,7 @@ fn review_of(reviewer: &str, decision: &str, reference: &str) -> Value {
     json!({"reviewer": reviewer, "decision": decision, "previewRef": reference, "note": "looked at it"})
 }
 
-fn add(list: &str, before: Value, new: Value) -> Value {
-    let list = [(list.to_owned(), json!([before, new]))];
+fn add(list: &str, both: &[Value; 2]) -> Value {
+    let list = [(list.to_owned(), json!(both))];
     json!({"spec": Value::Object(list.into_iter().collect())})
 }

@@ -19,7 +19,9 @@ async fn what_is_held_after_a_failure_is_rolled_back_by_hand() {
     let failed = stage.phase("web-v2", Phase::Failed).await;
     let said = failed.status.unwrap().diagnostics.unwrap();
     assert!(said.message.contains("onFailure: Hold"), "{}", said.message);
-    stage.environment("dev", "failed", |status| status.phase == EnvironmentPhase::Failed && status.claim.is_none()).await;
+    stage
+        .environment("dev", "failed", |status| status.phase == EnvironmentPhase::Failed && status.claim.is_none())
+        .await;
     assert_eq!(version(&stage).await, "2");
 
     roll_back(&stage, "web-v2", "now").await;
@@ -43,9 +45,11 @@ async fn a_deployment_that_succeeded_is_rolled_back_by_hand_and_an_older_one_is_
     // It does not run any more: there is nothing of it to take back.
     let before = stage.actions(&first);
     roll_back(&stage, "web-v1", "too-late").await;
-    let refused = stage.until("web-v1", "is refused", |deployment: &Deployment| {
-        deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
-    }).await;
+    let refused = stage
+        .until("web-v1", "is refused", |deployment: &Deployment| {
+            deployment.status.as_ref().is_some_and(|status| status.rollback.is_some())
+        })
+        .await;
     let status = refused.status.unwrap();
     let rollback = status.rollback.unwrap();
     assert_eq!((rollback.state, status.phase), (RollbackState::Rejected, Phase::Succeeded));
@@ -88,7 +92,11 @@ async fn a_rollback_while_applying_stops_the_runtime_first() {
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
     succeeds(&stage, "web-v1", &[config("web", &json!({"version": "1"})), workload("web", "1")]).await;
     deploy(&stage, "web-v2", &[config("web", &json!({"version": "2"})), workload("web", "never-ready")]).await;
-    stage.until("web", "is of version 2", |config: &ConfigMap| config.data.as_ref().is_some_and(|data| data["version"] == "2")).await;
+    stage
+        .until("web", "is of version 2", |config: &ConfigMap| {
+            config.data.as_ref().is_some_and(|data| data["version"] == "2")
+        })
+        .await;
     stage.phase("web-v2", Phase::Applying).await;
     roll_back(&stage, "web-v2", "now").await;
     stage.phase("web-v2", Phase::RolledBack).await;
@@ -101,10 +109,12 @@ async fn a_rollback_while_applying_stops_the_runtime_first() {
 async fn succeeds(stage: &Stage, name: &str, manifests: &[Value]) -> String {
     let uid = deploy(stage, name, manifests).await;
     stage.phase(name, Phase::Succeeded).await;
-    stage.environment("dev", "is free", |status| {
-        let current = status.services.iter().filter_map(|service| service.current_release.as_ref());
-        status.claim.is_none() && current.into_iter().any(|release| release.name == name)
-    }).await;
+    stage
+        .environment("dev", "is free", |status| {
+            let current = status.services.iter().filter_map(|service| service.current_release.as_ref());
+            status.claim.is_none() && current.into_iter().any(|release| release.name == name)
+        })
+        .await;
     stage.recorded(&uid, "release.applied").await;
     uid
 }

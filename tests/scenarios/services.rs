@@ -27,8 +27,14 @@ async fn each_service_has_its_own_release_and_inventory_and_prunes_only_that() {
     let told: Vec<_> = services
         .iter()
         .map(|service| {
-            let name = |release: &Option<slipway_crd::running::RunningRelease>| release.as_ref().map(|r| r.name.clone());
-            (service.service.clone(), name(&service.current_release), name(&service.previous_release), service.inventory.len())
+            let name =
+                |release: &Option<slipway_crd::running::RunningRelease>| release.as_ref().map(|r| r.name.clone());
+            (
+                service.service.clone(),
+                name(&service.current_release),
+                name(&service.previous_release),
+                service.inventory.len(),
+            )
         })
         .collect();
     let some = |name: &str| Some(name.to_owned());
@@ -71,7 +77,8 @@ async fn what_left_the_release_stays_if_it_belongs_to_someone_else_by_now() {
 async fn deployments_to_one_environment_run_one_at_a_time_in_the_order_of_approval() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
-    let slow = workload("slow", "1").with("spec.template.metadata.annotations", json!({"slipway.dev/ready-after": "4s"}));
+    let slow =
+        workload("slow", "1").with("spec.template.metadata.annotations", json!({"slipway.dev/ready-after": "4s"}));
     stage.apply(ALICE, &release("slow-v1", "slow", &[slow])).await;
     let mut uids = vec![apply(&stage, "slow-v1", "slow").await];
     stage.phase("slow-v1", Phase::Applying).await;

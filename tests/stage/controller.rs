@@ -69,7 +69,8 @@ impl Controller {
     /// The end of what it has said, for a test that fails.
     pub fn last_words(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" DEBUG ") && !line.contains(" TRACE ")).collect();
+        let lines: Vec<&str> =
+            log.lines().filter(|line| !line.contains(" DEBUG ") && !line.contains(" TRACE ")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
@@ -79,7 +80,11 @@ impl Controller {
         let said = async {
             while !self.log().contains(words) {
                 if lines.changed().await.is_err() {
-                    assert!(self.log().contains(words), "the controller ended without saying {words:?}:\n{}", self.log());
+                    assert!(
+                        self.log().contains(words),
+                        "the controller ended without saying {words:?}:\n{}",
+                        self.log()
+                    );
                 }
             }
         };

@@ -2,7 +2,12 @@
 //!
 //! The controller is the program that is shipped, run as the service account that is shipped, with the rights that are
 //! shipped. It ends with its stage, however the scenario ends.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a step that fails is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a step that fails is a test that fails"
+)]
 mod controller;
 mod history;
 mod install;

@@ -21,7 +21,7 @@ impl Stage {
             Ok(Ok(Some(object))) => object,
             other => {
                 let now = self.find::<K>(name).await;
-                let now = shown(&now);
+                let now = shown(now.as_ref());
                 let why = other.map(|result| format!("{:?}", result.err()));
                 panic!("{} {name}: {what}: {why:?}; it is\n{now}\n{}", K::kind(&()), self.last_words());
             }
@@ -43,7 +43,12 @@ impl Stage {
     }
 
     /// Waits until an Environment is as it should be.
-    pub async fn environment(&self, name: &str, what: &str, met: impl Fn(&slipway_crd::EnvironmentStatus) -> bool) -> Environment {
+    pub async fn environment(
+        &self,
+        name: &str,
+        what: &str,
+        met: impl Fn(&slipway_crd::EnvironmentStatus) -> bool,
+    ) -> Environment {
         self.until(name, what, |environment: &Environment| environment.status.as_ref().is_some_and(&met)).await
     }
 
@@ -53,14 +58,14 @@ impl Stage {
         let waiting = await_condition(api, name, |object: Option<&K>| object.is_none());
         let in_time = tokio::time::timeout(PATIENCE, waiting).await;
         if !matches!(in_time, Ok(Ok(_))) {
-            let now = shown(&self.find::<K>(name).await);
+            let now = shown(self.find::<K>(name).await.as_ref());
             panic!("{} {name} is still there:\n{now}\n{}", K::kind(&()), self.last_words());
         }
     }
 }
 
 /// An object without what only the API server reads.
-fn shown<K: Custom>(object: &Option<K>) -> String {
+fn shown<K: Custom>(object: Option<&K>) -> String {
     let mut object = serde_json::to_value(object).unwrap();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");

@@ -284,12 +284,14 @@ impl<'a> Lane<'a> {
                 known.ended.push(name);
             }
             Deed::Abort => {
-                self.deploy(environment, service, &name, "web:never-ready").await?;
+                // An image of its own: the workload then tells that this one is being applied, and none before it.
+                let slow = format!("web-{number}:never-ready");
+                self.deploy(environment, service, &name, &slow).await?;
                 let target = format!("{home}-{environment}");
                 until(PATIENCE, &format!("the workload of {name}"), async || {
                     let workload = site.get("Workload", &target, service).await?.unwrap_or_default();
                     let image = workload.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
-                    Ok(if image.is_some_and(|image| image.ends_with("never-ready")) { Ok(()) } else { Err(format!("{image:?}")) })
+                    Ok(if image.is_some_and(|image| image.ends_with(&slow)) { Ok(()) } else { Err(format!("{image:?}")) })
                 })
                 .await?;
                 site.add("Deployment", home, &name, json!({"abort": said})).await?;

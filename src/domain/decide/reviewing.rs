@@ -89,7 +89,10 @@ impl Fold<'_> {
     /// Reviews that judge something else than what stands are void, each with one event.
     pub(super) fn void_reviews(&mut self) {
         let current = match self.status.phase {
-            Phase::PendingApproval => self.status.preview.as_ref().map(|preview| preview.reference.to_string()),
+            // A review that comes with the confirmation waits for the ticket.
+            Phase::Previewed | Phase::PendingApproval => {
+                self.status.preview.as_ref().map(|preview| preview.reference.to_string())
+            }
             Phase::Applying | Phase::Succeeded | Phase::Failed => self
                 .status
                 .rollback
@@ -97,7 +100,6 @@ impl Fold<'_> {
                 .filter(|rollback| rollback.state == RollbackState::Requested)
                 .map(|rollback| rollback.reference.clone()),
             Phase::Pending
-            | Phase::Previewed
             | Phase::Approved
             | Phase::RolledBack
             | Phase::Rejected

@@ -202,8 +202,8 @@ impl World {
         let before = self.history.len();
         self.run();
         let mut phase = self.history[..before].iter().fold(Phase::Pending, replay);
-        for event in self.history[before..].to_vec() {
-            let next = replay(phase, &event);
+        for event in &self.history[before..] {
+            let next = replay(phase, event);
             if event.action == Action::ReleaseApplying {
                 self.may_start();
             }

@@ -1,0 +1,1 @@
+fn main() { print!("{}", slipway_domain::code::contract()); }

@@ -1,0 +1,169 @@
+//! Whatever is wrong with an object, the API server says so at once and names the field.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use kube::Client;
+use kube::api::{Api, DynamicObject, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde::Deserialize;
+use serde_json::Value;
+use slipway_tests::stage::Stage;
+
+#[path = "../bad_input/derive.rs"]
+mod derive;
+
+/// How many objects are tried at a time.
+const AT_ONCE: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    of: String,
+    #[serde(default)]
+    with: BTreeMap<String, Value>,
+    #[serde(default)]
+    status: Option<Value>,
+    #[serde(default)]
+    then: BTreeMap<String, Value>,
+    #[serde(default)]
+    accepted: bool,
+    #[serde(default)]
+    says: Vec<String>,
+}
+
+#[tokio::test]
+async fn every_field_of_every_schema_is_refused_by_name_in_every_way_it_can_be_wrong() {
+    let stage = Stage::dark().await;
+    let valid: Vec<Value> = valid().into_values().collect();
+    let mut cases = Vec::new();
+    for definition in slipway_crd::install::definitions().unwrap() {
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        let valid: Vec<Value> = valid.iter().filter(|object| object["kind"] == kind).cloned().collect();
+        assert_eq!(derive::uncovered(schema, &valid), [""; 0], "valid.yaml lacks fields of {kind}");
+        cases.extend(derive::cases(schema, &valid));
+    }
+    assert!(cases.len() > 400, "{} cases", cases.len());
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let tried: Vec<_> = cases
+        .iter()
+        .map(|case| async {
+            let answer = created(&stage.admin, &stage.namespace, &case.object, &dry).await.err();
+            wrong(&case.name, answer.as_deref(), &case.says, false)
+        })
+        .collect();
+    let wrong: Vec<String> =
+        stream::iter(tried).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_the_schemas_alone_do_not_say_is_refused_in_a_sentence() {
+    let stage = Stage::dark().await;
+    let valid = valid();
+    let cases: Vec<Written> = serde_yaml::from_str(include_str!("../bad_input/cases.yaml")).unwrap();
+    let tried: Vec<_> = cases
+        .iter()
+        .enumerate()
+        .map(|(number, case)| {
+            let (stage, valid) = (&stage, &valid);
+            async move {
+                let answer = answer(stage, case, &valid[&case.of], number).await.err();
+                wrong(&case.name, answer.as_deref(), &case.says, case.accepted)
+            }
+        })
+        .collect();
+    let wrong: Vec<String> =
+        stream::iter(tried).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn valid() -> BTreeMap<String, Value> {
+    serde_yaml::from_str(include_str!("../bad_input/valid.yaml")).unwrap()
+}
+
+/// What the server makes of one case; the error is its sentence.
+async fn answer(stage: &Stage, case: &Written, valid: &Value, number: usize) -> Result<(), String> {
+    let (client, namespace) = (&stage.admin, stage.namespace.as_str());
+    let first = changed(valid.clone(), &case.with);
+    if case.then.is_empty() {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        return created(client, namespace, &first, &dry).await.map(|_| ());
+    }
+    let name = format!("case-{number}");
+    let first = changed(first, &BTreeMap::from([("/metadata/name".to_owned(), Value::from(name.as_str()))]));
+    let params = PostParams::default();
+    let mut stored = created(client, namespace, &first, &params).await.unwrap();
+    let api = api(client, namespace, &first);
+    if let Some(status) = &case.status {
+        let given = changed(stored, &BTreeMap::from([("/status".to_owned(), status.clone())]));
+        let written = api.replace_status(&name, &params, &read(given)).await.unwrap();
+        stored = serde_json::to_value(written).unwrap();
+    }
+    let next = read(changed(stored, &case.then));
+    let of_status = case.then.keys().any(|pointer| pointer.starts_with("/status"));
+    let written = if of_status {
+        api.replace_status(&name, &params, &next).await
+    } else {
+        api.replace(&name, &params, &next).await
+    };
+    written.map(|_| ()).map_err(|error| error.to_string())
+}
+
+async fn created(client: &Client, namespace: &str, object: &Value, params: &PostParams) -> Result<Value, String> {
+    // Typed clients leave out what they do not know: what is wrong is sent as it is.
+    let api = api(client, namespace, object);
+    let dry = if params.dry_run { "&dryRun=All" } else { "" };
+    let request = http::Request::post(format!("{}?fieldValidation=Strict{dry}", api.resource_url()))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(object.to_string().into_bytes())
+        .unwrap();
+    client.request::<Value>(request).await.map_err(|error| error.to_string())
+}
+
+fn api(client: &Client, namespace: &str, object: &Value) -> Api<DynamicObject> {
+    let resource =
+        ApiResource::from_gvk(&GroupVersionKind::gvk("slipway.dev", "v1alpha1", object["kind"].as_str().unwrap()));
+    Api::namespaced_with(client.clone(), namespace, &resource)
+}
+
+fn read(object: Value) -> DynamicObject {
+    serde_json::from_value(object).unwrap()
+}
+
+/// The object with a value at each pointer; null removes. What leads there is made.
+fn changed(mut object: Value, changes: &BTreeMap<String, Value>) -> Value {
+    for (pointer, value) in changes {
+        let (parent, last) = pointer.rsplit_once('/').unwrap();
+        let mut place = &mut object;
+        for part in parent.split('/').skip(1) {
+            place = match part.parse::<usize>() {
+                Ok(index) => &mut place[index],
+                Err(_) => &mut place[part],
+            };
+        }
+        match (last.parse::<usize>(), value) {
+            (Ok(index), value) => place[index] = value.clone(),
+            (Err(_), Value::Null) => {
+                place.as_object_mut().map(|map| map.remove(last));
+            }
+            (Err(_), value) => place[last] = value.clone(),
+        }
+    }
+    object
+}
+
+/// Why a case is not as it should be.
+fn wrong(name: &str, answer: Option<&str>, says: &[String], accepted: bool) -> Option<String> {
+    match (answer, accepted) {
+        (None, true) => None,
+        (None, false) => Some(format!("{name}: was taken")),
+        (Some(answer), true) => Some(format!("{name}: was refused: {answer}")),
+        (Some(answer), false) => {
+            let missing: Vec<&String> = says.iter().filter(|words| !answer.contains(words.as_str())).collect();
+            (!missing.is_empty()).then(|| format!("{name}: {missing:?} is not in {answer}"))
+        }
+    }
+}
