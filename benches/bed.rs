@@ -12,10 +12,10 @@ use serde_json::Value;
 use slipway_crd::{Deployment, Environment, Release};
 use slipway_tests::plane::{AuditLog, Plane};
 
+use crate::Outcome;
 use crate::controller::Controller;
 use crate::release::{self, NAMESPACE};
 use crate::traffic::BENCH_AGENT;
-use crate::Outcome;
 
 /// How many requests a person's tooling has under way.
 const AT_ONCE: usize = 16;

@@ -198,10 +198,9 @@ async fn apply(client: Client, url: String, body: String) -> Outcome<Value> {
 /// One request, as the release's account where `acting`.
 async fn send(client: &Client, method: &str, url: &str, body: String, acting: bool) -> Outcome<Value> {
     let (url, kind) = match method {
-        "PATCH" => (
-            format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"),
-            "application/apply-patch+yaml",
-        ),
+        "PATCH" => {
+            (format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"), "application/apply-patch+yaml")
+        }
         _ => (url.to_owned(), "application/json"),
     };
     let mut request = Request::builder().method(method).uri(url).header(header::CONTENT_TYPE, kind);

@@ -166,7 +166,10 @@ async fn the_archive_comes_back(site: &Site) {
 
     place.adopt_archive().await.unwrap();
     place.ready(200).await.unwrap();
-    place.tell(&[Step::Release("web-v3", "web:3"), Step::Deploy("web-v3"), Step::Phase("web-v3", "Succeeded")]).await.unwrap();
+    place
+        .tell(&[Step::Release("web-v3", "web:3"), Step::Deploy("web-v3"), Step::Phase("web-v3", "Succeeded")])
+        .await
+        .unwrap();
     place.stop().await.unwrap();
     let history = place.history(&before).unwrap();
     assert_eq!(history, [Action::ReleaseAdopted]);

@@ -33,7 +33,6 @@ pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<String>) -
 /// A client for that cluster.
 pub(crate) async fn client(kubeconfig: Option<&Path>, context: Option<String>) -> Result<Client, Failure> {
     let config = config(kubeconfig, context).await?;
-    Client::try_from(config).map_err(|error| {
-        Failure::Usage(format!("the cluster cannot be used: {}", slipway_controller::explain(&error)))
-    })
+    Client::try_from(config)
+        .map_err(|error| Failure::Usage(format!("the cluster cannot be used: {}", slipway_controller::explain(&error))))
 }

@@ -83,7 +83,11 @@ pub async fn settle<R: Resources>(cx: &Context<R>, scene: &Scene, outcome: Outco
 
 fn releases_of(status: &EnvironmentStatus) -> BTreeSet<&str> {
     let services = status.services.iter();
-    services.flat_map(|service| [&service.current, &service.previous]).flatten().map(|release| release.name.as_str()).collect()
+    services
+        .flat_map(|service| [&service.current, &service.previous])
+        .flatten()
+        .map(|release| release.name.as_str())
+        .collect()
 }
 
 /// Lets a Deployment go whose deletion is archived.
@@ -227,7 +231,10 @@ impl<R: Resources> Order<R> {
         }
         Err(Failure {
             code: Code::PreviewMismatch,
-            message: format!("what would be applied for {} is not what was previewed: create a new Deployment", self.key),
+            message: format!(
+                "what would be applied for {} is not what was previewed: create a new Deployment",
+                self.key
+            ),
             detail: None,
             retryable: false,
             changed: false,

@@ -41,7 +41,8 @@ pub async fn environment<R: Resources>(
     event: &Event,
 ) -> Result<(), PublishError> {
     let row = cx.ledger.archive().environment(&environment.id.uid).await.map_err(LedgerError::from)?;
-    let newer = row.filter(|row| row.operations > environment.status.operations || row.seq > environment.status.audit.seq);
+    let newer =
+        row.filter(|row| row.operations > environment.status.operations || row.seq > environment.status.audit.seq);
     let archived = newer.and_then(|row| {
         let mut known = (**wire).clone();
         known.status = serde_json::from_str(&row.status).ok()?;
@@ -55,10 +56,6 @@ pub async fn environment<R: Resources>(
 }
 
 fn continue_after(audit: &mut Audit, event: &Event, epoch: u64) {
-    *audit = Audit {
-        seq: event.seq,
-        epoch: audit.epoch.max(epoch),
-        audited_seq: event.seq,
-        journal: vec![event.clone()],
-    };
+    *audit =
+        Audit { seq: event.seq, epoch: audit.epoch.max(epoch), audited_seq: event.seq, journal: vec![event.clone()] };
 }

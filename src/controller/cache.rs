@@ -90,7 +90,8 @@ impl<K: Custom> Cache<K> {
     /// The newest copy of an object.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
         let watched = self.reader.get(&key.to_ref());
-        let ours = self.ours.read().unwrap_or_else(PoisonError::into_inner).objects.get(key).map(|(_, own)| own.clone());
+        let ours =
+            self.ours.read().unwrap_or_else(PoisonError::into_inner).objects.get(key).map(|(_, own)| own.clone());
         match (watched, ours) {
             (Some(watched), Some(ours)) if watched.uid() == ours.uid() && version(&*ours) > version(&*watched) => {
                 Some(ours)
@@ -166,9 +167,7 @@ fn note<K: Custom>(
 }
 
 fn forget_older<K: Custom>(ours: &mut HashMap<Key, (u64, Arc<K>)>, key: &Key, watched: &K) {
-    let older = ours
-        .get(key)
-        .is_some_and(|(_, own)| own.uid() != watched.uid() || version(&**own) <= version(watched));
+    let older = ours.get(key).is_some_and(|(_, own)| own.uid() != watched.uid() || version(&**own) <= version(watched));
     if older {
         ours.remove(key);
     }

@@ -13,9 +13,9 @@ use slipway_domain::event::Event;
 use slipway_domain::phase::Phase;
 use slipway_domain::wait::Wait;
 
-use crate::clock;
 use crate::act;
 use crate::adopt;
+use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::Sight;
@@ -109,6 +109,11 @@ async fn act<R: Resources>(
     if matches!(wait, Some(Wait::PreviewFailed(_) | Wait::Unpreviewable(_))) {
         cx.forecasts.forget(&scene.deployment.id.uid);
     }
+    // An attempt that starts and one that runs read the same: each start would be written twice otherwise.
+    let wait = match &effect {
+        Some(Effect::Run { attempt, .. }) => Some(Wait::Attempt { id: attempt.id.clone() }),
+        _ => wait,
+    };
     let resumed = events.is_empty();
     let written = publish::deployment(cx, &scene.wire, &scene.deployment, &status, wait.as_ref()).await?;
     after_publish(cx, scene, &events, &status);
@@ -211,8 +216,8 @@ fn stalled<R: Resources>(cx: &Context<R>, scene: &Scene) -> Option<Duration> {
         uid.is_some_and(|uid| cx.ledger.is_diverged(&uid))
     };
     let siblings = || cx.deployments.group(&scene.key.sibling(environment.id.name.as_str()));
-    let stalled = cx.ledger.any_diverged()
-        && (cx.ledger.is_diverged(&environment.id.uid) || siblings().iter().any(apart));
+    let stalled =
+        cx.ledger.any_diverged() && (cx.ledger.is_diverged(&environment.id.uid) || siblings().iter().any(apart));
     stalled.then_some(SOON)
 }
 

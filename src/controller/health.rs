@@ -45,7 +45,8 @@ impl Readiness {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if let Some((ledger, _)) = &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
-            lines.extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));
+            lines
+                .extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));
         }
         lines
     }

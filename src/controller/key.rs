@@ -16,7 +16,10 @@ pub struct Key {
 impl Key {
     /// The key of an object.
     pub fn of<K: kube::Resource>(object: &K) -> Self {
-        Self { namespace: object.meta().namespace.clone().unwrap_or_default(), name: object.meta().name.clone().unwrap_or_default() }
+        Self {
+            namespace: object.meta().namespace.clone().unwrap_or_default(),
+            name: object.meta().name.clone().unwrap_or_default(),
+        }
     }
 
     /// Another object in the same namespace.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::runtime::watcher;
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher;
 use kube::{Client, ResourceExt as _};
 use serde_json::json;
 use slipway_crd::Lenient;
@@ -86,7 +86,9 @@ impl Resources for Cluster {
 }
 
 /// Leaves out what this Slipway cannot make sense of, such as an object that a newer one wrote: it is left alone.
-fn readable<K: Custom>(event: watcher::Result<watcher::Event<Lenient<K>>>) -> Option<watcher::Result<watcher::Event<K>>> {
+fn readable<K: Custom>(
+    event: watcher::Result<watcher::Event<Lenient<K>>>,
+) -> Option<watcher::Result<watcher::Event<K>>> {
     let read = |object: Lenient<K>| match object {
         Lenient::Read(mut object) => {
             forget_field_sets(&mut object);

@@ -96,7 +96,14 @@ impl Ledger {
     /// A ledger over the open archive at `database`; `accepted` is a person's acceptance of an archive that is older than
     /// its objects.
     pub fn new(archive: Archive, database: PathBuf, accepted: Option<Event>) -> Self {
-        Self { archive, database, accepted, archived: Arc::default(), diverged: Arc::default(), compared: Arc::default() }
+        Self {
+            archive,
+            database,
+            accepted,
+            archived: Arc::default(),
+            diverged: Arc::default(),
+            compared: Arc::default(),
+        }
     }
 
     /// The archive, for reads.
@@ -106,13 +113,7 @@ impl Ledger {
 
     /// Compares an object's history with the archive's. `older` says why the object is an older copy where its numbered
     /// history does not show it; what a person settles about that is looked for each time.
-    pub async fn sight(
-        &self,
-        uid: &Uid,
-        what: &str,
-        audit: &Audit,
-        older: Option<&str>,
-    ) -> Result<Sight, LedgerError> {
+    pub async fn sight(&self, uid: &Uid, what: &str, audit: &Audit, older: Option<&str>) -> Result<Sight, LedgerError> {
         if older.is_none()
             && let Some(archived) = self.known(uid)
             && audit.seq >= archived

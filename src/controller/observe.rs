@@ -16,8 +16,8 @@ use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::LedgerError;
-use crate::row;
 use crate::resources::Resources;
+use crate::row;
 
 /// A Deployment and its Environment, as they were read and as the domain knows them.
 #[derive(Debug)]
@@ -84,9 +84,8 @@ impl Scene {
             let name = self.deployment.request.operation.release().map(ToString::to_string).unwrap_or_default();
             return Planned::Missing(Wait::Release { name });
         }
-        cx.runtimes.plan(&self.deployment.request, environment, wire, |name| {
-            cx.releases.get(&self.key.sibling(name.as_str()))
-        })
+        cx.runtimes
+            .plan(&self.deployment.request, environment, wire, |name| cx.releases.get(&self.key.sibling(name.as_str())))
     }
 
     /// The finished Deployment whose outcome a recreated object takes.

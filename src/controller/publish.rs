@@ -16,8 +16,8 @@ use slipway_domain::event::Event;
 use slipway_domain::wait::Wait;
 use slipway_store::Record;
 
-use crate::clock;
 use crate::cache::Cache;
+use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::LedgerError;

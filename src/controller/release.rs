@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kube::runtime::controller::Action;
 use slipway_crd::{IN_USE_FINALIZER, Release, parse, render};
 
-use crate::clock;
 use crate::act;
+use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::publish::{self, PublishError};

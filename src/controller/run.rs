@@ -111,9 +111,8 @@ impl From<RecordError> for RunError {
 pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     check_cluster(&client, &config).await?;
     let archive = Archive::open(&config.database, config.archive.clone())?;
-    let listener = health::bind(config.listen)
-        .await
-        .map_err(|source| RunError::Listen { address: config.listen, source })?;
+    let listener =
+        health::bind(config.listen).await.map_err(|source| RunError::Listen { address: config.listen, source })?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "answering /healthz, /readyz and /metrics");
     }
@@ -170,7 +169,8 @@ async fn check_cluster(client: &Client, config: &Config) -> Result<(), RunError>
 }
 
 fn missing_resources() -> String {
-    "the cluster does not know Slipway's resources: run `slipway manifests | kubectl apply --server-side -f -`".to_owned()
+    "the cluster does not know Slipway's resources: run `slipway manifests | kubectl apply --server-side -f -`"
+        .to_owned()
 }
 
 /// One term: everything that happens while the Lease is held.
@@ -201,7 +201,10 @@ async fn lead(
         deployments: Cache::new(|deployment: &Deployment| {
             let key = Key::of(deployment);
             let environment = key.sibling(&deployment.spec.environment_ref.name);
-            [Some(environment), named_release(deployment).map(|name| for_release(&key, name))].into_iter().flatten().collect()
+            [Some(environment), named_release(deployment).map(|name| for_release(&key, name))]
+                .into_iter()
+                .flatten()
+                .collect()
         }),
         environments: Cache::new(|_| Vec::new()),
         releases: Cache::new(|_| Vec::new()),
@@ -266,12 +269,7 @@ async fn same_archive(
 }
 
 /// The number of this term: higher than any that the Lease, the archive or an object has seen.
-async fn open_term(
-    archive: &Archive,
-    lease: Option<Lease>,
-    client: &Client,
-    config: &Config,
-) -> Result<u64, RunError> {
+async fn open_term(archive: &Archive, lease: Option<Lease>, client: &Client, config: &Config) -> Result<u64, RunError> {
     let seen = [
         lease.as_ref().map_or(0, Leader::transitions),
         archive.epoch().await?,
@@ -298,10 +296,9 @@ async fn highest_epoch<K: Custom>(
     let mut highest = 0;
     let mut page = kube::api::ListParams::default().limit(500);
     loop {
-        let list = api
-            .list(&page)
-            .await
-            .map_err(|error| RunError::Cluster(format!("the resources cannot be listed: {}", crate::explain(&error))))?;
+        let list = api.list(&page).await.map_err(|error| {
+            RunError::Cluster(format!("the resources cannot be listed: {}", crate::explain(&error)))
+        })?;
         highest = list.items.iter().filter_map(|object| epoch(object.get().ok()?)).max().unwrap_or(0).max(highest);
         match list.metadata.continue_ {
             Some(token) if !token.is_empty() => page.continue_token = Some(token),
@@ -439,4 +436,3 @@ fn retry<R: Resources>(kind: &'static str, error: &PublishError, cx: &Context<R>
         }
     }
 }
-

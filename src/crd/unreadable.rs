@@ -154,7 +154,9 @@ mod tests {
             r#"{{"metadata":{{"namespace":"shop","name":"deep"}},"spec":{{"service":"a","version":"1","source":{{"manifests":[{{"x":{deep}}}]}}}}}}"#
         );
         let good = r#"{"metadata":{"name":"ok"},"spec":{"service":"a","version":"1","source":{"manifests":[]}}}"#;
-        let text = format!(r#"{{"apiVersion":"slipway.dev/v1alpha1","kind":"ReleaseList","metadata":{{}},"items":[{bad},{good}]}}"#);
+        let text = format!(
+            r#"{{"apiVersion":"slipway.dev/v1alpha1","kind":"ReleaseList","metadata":{{}},"items":[{bad},{good}]}}"#
+        );
         let list: kube::core::ObjectList<Lenient<crate::Release>> = serde_json::from_str(&text).unwrap();
         assert_eq!(list.items[0].get().unwrap_err().metadata.name.as_deref(), Some("deep"));
         assert_eq!(list.items[1].get().unwrap().spec.service, "a");

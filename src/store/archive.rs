@@ -188,7 +188,9 @@ impl Archive {
         let (uid, namespace, name) = (uid.clone(), namespace.to_owned(), name.to_owned());
         let (request, release) = (request_digest.clone(), release_digest.cloned());
         self.pool
-            .read(move |connection| query::finished_twin(connection, &uid, (&namespace, &name), (&request, release.as_ref())))
+            .read(move |connection| {
+                query::finished_twin(connection, &uid, (&namespace, &name), (&request, release.as_ref()))
+            })
             .await
     }
 }

@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SLIPWAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,slipway_controller=debug"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
-    match run(Arguments::parse()).await {
+    match Box::pin(run(Arguments::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -82,5 +82,5 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let stopped = async move {
         terminate.recv().await;
     };
-    Ok(slipway_controller::run(config, client, stopped).await?)
+    Ok(Box::pin(slipway_controller::run(config, client, stopped)).await?)
 }

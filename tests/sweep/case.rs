@@ -35,7 +35,7 @@ pub struct Case<'a> {
     site: &'a Site,
     namespace: String,
     folder: PathBuf,
-    faulty: Faulty,
+    controller: Faulty,
     faults: Vec<Fault>,
     /// How many of `faults` have been given to a process.
     given: usize,
@@ -54,7 +54,7 @@ impl<'a> Case<'a> {
     ) -> Result<Outcome, SweepError> {
         let folder = site.folder(namespace)?;
         site.namespace(namespace).await?;
-        let faulty = Faulty {
+        let controller = Faulty {
             kubeconfig: site.kubeconfig().to_owned(),
             database: folder.join("archive.db"),
             namespace: namespace.to_owned(),
@@ -64,7 +64,7 @@ impl<'a> Case<'a> {
             site,
             namespace: namespace.to_owned(),
             folder,
-            faulty,
+            controller,
             faults: Vec::new(),
             given: 0,
             lives: 0,
@@ -80,7 +80,7 @@ impl<'a> Case<'a> {
         case.tell(scenario.steps).await?;
         case.stop().await?;
         // Whatever ended the last process, the next one finds nothing to do.
-        let snapshot = snapshot::take(site, namespace, &case.faulty.database).await?;
+        let snapshot = snapshot::take(site, namespace, &case.controller.database).await?;
         site.clear(namespace).await;
         let journals: Vec<Journal> =
             (first..case.lives).map(|life| Journal::read(&case.folder.join(format!("journal-{life}")))).collect();
@@ -109,13 +109,14 @@ impl<'a> Case<'a> {
         }
         self.process = None;
         if self.lives >= LIVES {
-            return Err(SweepError::Wrong(format!("the controller ended {LIVES} times; logs in {}", self.folder.display())));
+            let folder = self.folder.display();
+            return Err(SweepError::Wrong(format!("the controller ended {LIVES} times; logs in {folder}")));
         }
         let (journal, log) =
             (self.folder.join(format!("journal-{}", self.lives)), self.folder.join(format!("log-{}", self.lives)));
         let fault = self.faults.get(self.given);
         self.given += usize::from(fault.is_some());
-        self.process = Some(self.faulty.start(fault, &journal, &log)?);
+        self.process = Some(self.controller.start(fault, &journal, &log)?);
         self.lives += 1;
         Ok(())
     }
@@ -140,7 +141,7 @@ impl<'a> Case<'a> {
 
     async fn wait(&mut self, step: Step) -> Result<(), SweepError> {
         let (site, namespace) = (self.site, self.namespace.clone());
-        let database = self.faulty.database.clone();
+        let database = self.controller.database.clone();
         let waited = until(PATIENCE, &format!("{step:?}"), async || {
             self.tend()?;
             look(site, &namespace, &database, step).await
@@ -165,8 +166,12 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
         Ok(phase.unwrap_or("none").to_owned())
     };
     Ok(match step {
-        Step::Environment { .. } | Step::Release(..) | Step::Deploy(_) | Step::Abort(_) | Step::Rollback(_) => Ok(()),
-        Step::Delete(_) => Ok(()),
+        Step::Environment { .. }
+        | Step::Release(..)
+        | Step::Deploy(_)
+        | Step::Abort(_)
+        | Step::Rollback(_)
+        | Step::Delete(_) => Ok(()),
         Step::Ready => {
             let object = site.get("Environment", namespace, ENVIRONMENT).await?.unwrap_or_default();
             let ready = object.pointer("/status/readiness").and_then(Value::as_str) == Some("ready");

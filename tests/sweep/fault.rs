@@ -128,7 +128,8 @@ impl Injector {
 impl State {
     fn commit(&mut self, label: &str) -> Option<Mode> {
         // All are counted, also after the one where something happens.
-        let modes: Vec<_> = point::commits(label, &self.namespace.clone()).into_iter().map(|name| self.see(name)).collect();
+        let modes: Vec<_> =
+            point::commits(label, &self.namespace.clone()).into_iter().map(|name| self.see(name)).collect();
         modes.into_iter().flatten().next()
     }
 

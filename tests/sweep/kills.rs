@@ -47,7 +47,8 @@ impl Killed {
     /// The one line that matters.
     pub fn summary(&self) -> String {
         let Self { kills, rounds, deployments, events, failures } = self;
-        let well = if failures.is_empty() { "every round whole".to_owned() } else { format!("{} rounds wrong", failures.len()) };
+        let wrong = failures.len();
+        let well = if wrong == 0 { "every round whole".to_owned() } else { format!("{wrong} lanes wrong") };
         format!("SIGKILL: {kills} kills in {rounds} rounds, {deployments} deployments, {events} events; {well}")
     }
 }
@@ -194,27 +195,24 @@ impl<'a> Lane<'a> {
         let mut moments = moments.iter();
         loop {
             let mut process = Process::start(&program("slipway")?, &arguments, &log)?;
-            match moments.next() {
-                Some(moment) => {
-                    if moment.leading {
-                        until(30, "a controller that leads", async || {
-                            let leads = process.log().contains("leading") || process.ended()?.is_some();
-                            Ok(if leads { Ok(()) } else { Err(process.log()) })
-                        })
-                        .await?;
-                    }
-                    tokio::time::sleep(moment.after).await;
-                    process.kill();
+            let Some(moment) = moments.next() else {
+                over.set(true);
+                // Whatever ends it now is not this test: it is started again, as by a kubelet.
+                let mut looks = tokio::time::interval(Duration::from_millis(100));
+                while process.ended()?.is_none() {
+                    looks.tick().await;
                 }
-                None => {
-                    over.set(true);
-                    // Whatever ends it now is not this test: it is started again, as by a kubelet.
-                    let mut looks = tokio::time::interval(Duration::from_millis(100));
-                    while process.ended()?.is_none() {
-                        looks.tick().await;
-                    }
-                }
+                continue;
+            };
+            if moment.leading {
+                until(30, "a controller that leads", async || {
+                    let leads = process.log().contains("leading") || process.ended()?.is_some();
+                    Ok(if leads { Ok(()) } else { Err(process.log()) })
+                })
+                .await?;
             }
+            tokio::time::sleep(moment.after).await;
+            process.kill();
         }
     }
 
@@ -291,7 +289,8 @@ impl<'a> Lane<'a> {
                 until(PATIENCE, &format!("the workload of {name}"), async || {
                     let workload = site.get("Workload", &target, service).await?.unwrap_or_default();
                     let image = workload.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
-                    Ok(if image.is_some_and(|image| image.ends_with(&slow)) { Ok(()) } else { Err(format!("{image:?}")) })
+                    let there = image.is_some_and(|image| image.ends_with(&slow));
+                    Ok(if there { Ok(()) } else { Err(format!("{image:?}")) })
                 })
                 .await?;
                 site.add("Deployment", home, &name, json!({"abort": said})).await?;
@@ -346,8 +345,8 @@ impl<'a> Lane<'a> {
 
     /// Everything that must hold when nothing is open. Returns how many events there are.
     async fn check(&self) -> Result<usize, SweepError> {
-        until(PATIENCE, "both stores to tell the same", async || Ok(self.whole().await.map_err(|error| error.to_string())))
-            .await
+        let whole = async || Ok(self.whole().await.map_err(|error| error.to_string()));
+        until(PATIENCE, "both stores to tell the same", whole).await
     }
 
     async fn whole(&self) -> Result<usize, SweepError> {

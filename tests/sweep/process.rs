@@ -86,7 +86,7 @@ impl Process {
             stdout.read_line(&mut line).map(|_| (line, stdout))
         });
         let late = |_| SweepError::Late { what: "a line on stdout".to_owned(), seconds: 60, last: self.log() };
-        let read = tokio::time::timeout(std::time::Duration::from_secs(60), reading).await.map_err(late)?;
+        let read = tokio::time::timeout(std::time::Duration::from_mins(1), reading).await.map_err(late)?;
         let read = read.map_err(|error| SweepError::Wrong(error.to_string()))?;
         let (line, stdout) = read.map_err(io_error("a controller cannot be heard"))?;
         self.stdout = Some(stdout);

@@ -11,7 +11,7 @@ use kube::api::{Api, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use slipway_domain::event::{Action, ResourceType, Source};
 use slipway_domain::name::Uid;
-use slipway_store::{AdoptedObject, Adopted, Adoption, Head, Target, adopt};
+use slipway_store::{Adopted, AdoptedObject, Adoption, Head, Target, adopt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::error::{SweepError, io_error, kube_error};
@@ -163,7 +163,8 @@ impl<'a> Restorable<'a> {
     /// A person says that an object goes on from where the side is that knows more.
     pub fn adopt_object(&self, object: &Value, kind: ResourceType, status: &str) -> Result<Adopted, SweepError> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let uid: Uid = text("/metadata/uid").parse().map_err(|_| SweepError::Wrong("an object without a uid".to_owned()))?;
+        let uid: Uid =
+            text("/metadata/uid").parse().map_err(|_| SweepError::Wrong("an object without a uid".to_owned()))?;
         self.adopt(Target::Object(AdoptedObject {
             uid,
             resource_type: kind,

@@ -151,9 +151,7 @@ impl Step {
                 site.apply(namespace, objects::environment(ENVIRONMENT, namespace, &policy)).await
             }
             Self::Release(name, image) => site.apply(namespace, objects::release(name, SERVICE, image)).await,
-            Self::Deploy(name) => {
-                site.apply(namespace, objects::deployment(name, SERVICE, ENVIRONMENT, name)).await
-            }
+            Self::Deploy(name) => site.apply(namespace, objects::deployment(name, SERVICE, ENVIRONMENT, name)).await,
             Self::Abort(name) => site.add("Deployment", namespace, name, json!({"abort": said()})).await,
             Self::Rollback(name) => {
                 let mut request = said();

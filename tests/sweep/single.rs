@@ -63,7 +63,8 @@ impl Report {
     /// The one line that matters.
     pub fn summary(&self, what: &str) -> String {
         let Self { points, runs, faults, lives, lost, doubled, repeated, failures } = self;
-        let converged = if failures.is_empty() { "all".to_owned() } else { format!("{} did not; the others", failures.len()) };
+        let wrong = failures.len();
+        let converged = if wrong == 0 { "all".to_owned() } else { format!("{wrong} did not; the others") };
         format!(
             "{what}: {points} points, {runs} runs, {faults} faults, {lives} lives; {converged} converged to the reference, \
              {lost} lost, {doubled} doubled, {repeated} repeated changing applies"
@@ -86,19 +87,26 @@ impl Report {
         if differences.is_empty() {
             return true;
         }
-        let length = |snapshot: &Value, of: &str| -> BTreeMap<String, usize> {
-            let all = snapshot[of].as_object().into_iter().flatten();
-            let count = |value: &Value| value.as_array().map_or_else(|| value.as_u64().unwrap_or(0) as usize, Vec::len);
-            all.map(|(name, value)| (name.clone(), count(value))).collect()
-        };
-        let (wanted, found) = (length(expected, "events"), length(&outcome.snapshot, "events"));
-        self.lost += wanted.iter().map(|(name, count)| count.saturating_sub(found.get(name).copied().unwrap_or(0))).sum::<usize>();
-        self.doubled += found.iter().map(|(name, count)| count.saturating_sub(wanted.get(name).copied().unwrap_or(0))).sum::<usize>();
-        let (wanted, found) = (length(expected, "changes"), length(&outcome.snapshot, "changes"));
-        self.repeated += found.iter().map(|(name, count)| count.saturating_sub(wanted.get(name).copied().unwrap_or(0))).sum::<usize>();
+        let (wanted, found) = (lengths(expected, "events"), lengths(&outcome.snapshot, "events"));
+        self.lost += surplus(&wanted, &found);
+        self.doubled += surplus(&found, &wanted);
+        self.repeated += surplus(&lengths(&outcome.snapshot, "changes"), &lengths(expected, "changes"));
         self.failures.push(format!("{title}:\n    {}", differences.join("\n    ")));
         false
     }
+}
+
+/// How many there are of each, by name.
+fn lengths(snapshot: &Value, of: &str) -> BTreeMap<String, usize> {
+    let all = snapshot[of].as_object().into_iter().flatten();
+    let number = |value: &Value| value.as_u64().and_then(|number| number.try_into().ok()).unwrap_or(0);
+    let count = |value: &Value| value.as_array().map_or_else(|| number(value), Vec::len);
+    all.map(|(name, value)| (name.clone(), count(value))).collect()
+}
+
+/// How many more there are in the one than in the other.
+fn surplus(one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>) -> usize {
+    one.iter().map(|(name, count)| count.saturating_sub(other.get(name).copied().unwrap_or(0))).sum()
 }
 
 /// Tells each story twice without a fault: the two must end the same.

@@ -39,7 +39,8 @@ impl Site {
     /// Installs Slipway's resources and policies on `plane`, and waits until they are in force.
     pub async fn open(plane: &Plane) -> Result<Self, SweepError> {
         let manifests = slipway_crd::install::everything().map_err(|error| SweepError::Wrong(error.to_string()))?;
-        let applied = plane.kubectl_with_input(["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests)?;
+        let applied =
+            plane.kubectl_with_input(["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests)?;
         if !applied.status.success() {
             return Err(SweepError::Wrong(String::from_utf8_lossy(&applied.stderr).into_owned()));
         }
@@ -113,7 +114,7 @@ impl Site {
     pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, SweepError> {
         let object = self.api(kind, namespace).get_opt(name).await;
         let object = object.map_err(kube_error(format!("{kind} {namespace}/{name}")))?;
-        Ok(object.map(|object| serde_json::to_value(object)).transpose()?)
+        Ok(object.map(serde_json::to_value).transpose()?)
     }
 
     /// All objects of a kind in a namespace.

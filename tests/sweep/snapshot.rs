@@ -200,11 +200,9 @@ fn normal(value: Value, namespace: &str, names: &BTreeMap<String, String>) -> Va
         Value::Array(items) => items.into_iter().map(|item| normal(item, namespace, names)).collect(),
         Value::Object(fields) => {
             let kept = fields.into_iter().filter(|(field, _)| field != "epoch" && field != "resourceVersion");
-            kept.map(|(field, value)| {
-                (normal_text(&field, namespace, names), normal(value, namespace, names))
-            })
-            .collect::<Map<_, _>>()
-            .into()
+            kept.map(|(field, value)| (normal_text(&field, namespace, names), normal(value, namespace, names)))
+                .collect::<Map<_, _>>()
+                .into()
         }
         other => other,
     }

@@ -99,11 +99,7 @@ impl Fold<'_> {
                 .as_ref()
                 .filter(|rollback| rollback.state == RollbackState::Requested)
                 .map(|rollback| rollback.reference.clone()),
-            Phase::Pending
-            | Phase::Approved
-            | Phase::RolledBack
-            | Phase::Rejected
-            | Phase::Aborted => None,
+            Phase::Pending | Phase::Approved | Phase::RolledBack | Phase::Rejected | Phase::Aborted => None,
         };
         for review in &self.deployment().intents.reviews {
             if !self.status.reviews.knows(review) && current.as_ref() != Some(&review.subject) {

@@ -1,1 +1,0 @@
-fn main() { print!("{}", slipway_domain::code::contract()); }
