@@ -155,9 +155,7 @@ async fn objects(bed: &Bed) -> Outcome<Vec<(u64, String, Value)>> {
             for field in ["managedFields", "uid", "resourceVersion", "creationTimestamp", "namespace"] {
                 body["metadata"].as_object_mut().map(|metadata| metadata.remove(field));
             }
-            for field in ["status"] {
-                body.as_object_mut().map(|object| object.remove(field));
-            }
+            body.as_object_mut().map(|object| object.remove("status"));
             for field in ["clusterIP", "clusterIPs"] {
                 body["spec"].as_object_mut().map(|spec| spec.remove(field));
             }

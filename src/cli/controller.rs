@@ -85,7 +85,7 @@ async fn start(arguments: Arguments) -> Result<(), Failure> {
         },
         archive: Options { exclusive: true, checkpoint_key, ..Options::default() },
     };
-    slipway_controller::run(config, client, stopped()).await.map_err(|error| {
+    Box::pin(slipway_controller::run(config, client, stopped())).await.map_err(|error| {
         if error.is_usage() { Failure::Usage(error.to_string()) } else { Failure::No(error.to_string()) }
     })
 }

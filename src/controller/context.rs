@@ -60,7 +60,10 @@ pub struct Context<R: Resources> {
 
 /// When each Environment was last found ready, so that its own status writes do not ask again.
 #[derive(Debug, Default, Clone)]
-pub struct Probes(Arc<Mutex<HashMap<Uid, (Option<i64>, Instant)>>>);
+pub struct Probes(Arc<Mutex<HashMap<Uid, Probe>>>);
+
+/// Which generation was found ready, and when.
+type Probe = (Option<i64>, Instant);
 
 impl Probes {
     /// Whether this generation of the Environment was found ready within `fresh`.
@@ -92,7 +95,10 @@ impl<R: Resources> Context<R> {
 
 /// The results of previews, until the decision that uses them is written.
 #[derive(Debug, Default, Clone)]
-pub struct Forecasts(Arc<Mutex<HashMap<Uid, (Digest, Result<Forecast, Failure>)>>>);
+pub struct Forecasts(Arc<Mutex<HashMap<Uid, Answer>>>);
+
+/// What was said, and about which plan.
+type Answer = (Digest, Result<Forecast, Failure>);
 
 impl Forecasts {
     /// What the runtime said about exactly this plan.

@@ -119,8 +119,8 @@ async fn act<R: Resources>(
     after_publish(cx, scene, &events, &status);
     match effect {
         None if events.is_empty() => Ok(Step::Rest(rest(cx, wait.as_ref()))),
-        // The same decision with what is now archived says what comes next.
-        None => Ok(Step::Again),
+        // The same decision with what is now archived says what comes next; the other two were carried out above.
+        None | Some(Effect::Preview | Effect::Claim { .. }) => Ok(Step::Again),
         Some(Effect::Run { attempt, work }) => {
             act::run(cx, scene, status, &attempt, &work, resumed);
             Ok(Step::Rest(Action::await_change()))
@@ -141,7 +141,6 @@ async fn act<R: Resources>(
             let _ = cx.wake_environment.send(scene.key.sibling(scene.deployment.request.environment.as_str()));
             Ok(Step::Rest(Action::await_change()))
         }
-        Some(Effect::Preview | Effect::Claim { .. }) => Ok(Step::Again),
     }
 }
 

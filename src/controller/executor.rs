@@ -100,6 +100,11 @@ impl Executor {
         self.tracker.wait().await;
     }
 
+    /// Stops everything when the answer is dropped: no attempt outlives the term that started it.
+    pub fn for_a_term(&self) -> Term {
+        Term(self.clone())
+    }
+
     /// Drops the outcome of an attempt, once it is written down.
     pub fn forget(&self, attempt: &str) {
         let mut attempts = self.lock();
@@ -115,6 +120,18 @@ impl Executor {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Slot>> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A term of this executor. Its end stops all attempts; the next term takes them up again.
+#[derive(Debug)]
+pub struct Term(Executor);
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        for slot in self.0.lock().values() {
+            slot.stop.cancel();
+        }
     }
 }
 
@@ -140,6 +157,19 @@ mod tests {
         assert_eq!(executor.progress("a1"), done());
         executor.forget("a1");
         assert_eq!(executor.progress("a1"), Progress::Absent);
+    }
+
+    #[tokio::test]
+    async fn no_attempt_outlives_its_term() {
+        let (executor, mut wakes) = Executor::new(1);
+        let term = executor.for_a_term();
+        executor.start("a1", key(), |stop| async move {
+            stop.cancelled().await;
+            Progress::Stopped { changed: true }
+        });
+        drop(term);
+        assert_eq!(wakes.recv().await, Some(key()));
+        assert_eq!(executor.progress("a1"), Progress::Stopped { changed: true });
     }
 
     #[tokio::test]

@@ -123,6 +123,8 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
     let leader = Leader::new(client.clone(), config.lease.clone());
     let election = leader.election();
     let (executor, wakes) = Executor::new(PLACES);
+    // Attempts are tasks of their own: a term that is lost or ended must not leave them at work.
+    let _term = executor.for_a_term();
     let term = lead(&config, client, archive.clone(), leader, readiness, metrics, (executor.clone(), wakes));
     let outcome = tokio::select! {
         outcome = election.with_lease(term) => outcome.unwrap_or(Err(RunError::LeaseLost)),

@@ -69,7 +69,9 @@ fn kept(mut object: DynamicObject) -> (String, Value) {
     let managers = object.metadata.managed_fields.as_mut();
     if let Some(managers) = managers {
         managers.retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none());
-        managers.iter_mut().for_each(|entry| entry.fields_v1 = None);
+        for entry in managers {
+            entry.fields_v1 = None;
+        }
     }
     let name = object.metadata.name.clone().unwrap_or_default();
     (name, serde_json::to_value(object).unwrap_or_default())

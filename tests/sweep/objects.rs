@@ -79,7 +79,8 @@ pub fn release(name: &str, service: &str, image: &str) -> (String, Value) {
              "spec": {"selector": labels, "ports": [{"port": 80}]}},
             {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": service}, "spec": {
                 "replicas": 1, "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels},
+                // Not ready at once, so that what is said while it is awaited is said in every run.
+                "template": {"metadata": {"labels": labels, "annotations": {"slipway.dev/ready-after": "400ms"}},
                              "spec": {"containers": [{"name": "main", "image": format!("shop.example.com/{image}")}]}},
             }},
         ]}}}),
