@@ -20,7 +20,6 @@ want setsid util-linux
 want sha256sum coreutils
 want shellcheck shellcheck
 want go golang-go
-want bc bc
 
 if [ "${#packages[@]}" -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then

@@ -83,11 +83,11 @@ impl Controller {
         Ok(values.sum())
     }
 
-    /// Resident memory now, in bytes.
-    pub(crate) fn resident(&self) -> Outcome<u64> {
+    /// A size in `/proc/<pid>/status`, in bytes.
+    pub(crate) fn memory(&self, name: &str) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib: u64 = line.ok_or("the kernel does not say")?.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024)
     }
 

@@ -152,17 +152,20 @@ async fn objects(bed: &Bed) -> Outcome<Vec<(u64, String, Value)>> {
             let mut body = object.clone();
             body["apiVersion"] = "v1".into();
             body["kind"] = kind.into();
-            for field in ["managedFields", "uid", "resourceVersion", "creationTimestamp", "namespace"] {
-                body["metadata"].as_object_mut().map(|metadata| metadata.remove(field));
-            }
-            body.as_object_mut().map(|object| object.remove("status"));
-            for field in ["clusterIP", "clusterIPs"] {
-                body["spec"].as_object_mut().map(|spec| spec.remove(field));
-            }
+            forget(&mut body, "/metadata", &["managedFields", "uid", "resourceVersion", "creationTimestamp", "namespace"]);
+            forget(&mut body, "", &["status"]);
+            forget(&mut body, "/spec", &["clusterIP", "clusterIPs"]);
             all.push((at, format!("{url}/{name}"), body));
         }
     }
     Ok(all)
+}
+
+/// Takes out what the server adds.
+fn forget(body: &mut Value, at: &str, fields: &[&str]) {
+    if let Some(object) = body.pointer_mut(at).and_then(Value::as_object_mut) {
+        object.retain(|field, _| !fields.contains(&field.as_str()));
+    }
 }
 
 /// The Events about the recorded Deployment.
@@ -196,9 +199,10 @@ async fn apply(client: Client, url: String, body: String) -> Outcome<Value> {
 /// One request, as the release's account where `acting`.
 async fn send(client: &Client, method: &str, url: &str, body: String, acting: bool) -> Outcome<Value> {
     let (url, kind) = match method {
-        "PATCH" => {
-            (format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"), "application/apply-patch+yaml")
-        }
+        "PATCH" => (
+            format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"),
+            "application/apply-patch+yaml",
+        ),
         _ => (url.to_owned(), "application/json"),
     };
     let mut request = Request::builder().method(method).uri(url).header(header::CONTENT_TYPE, kind);

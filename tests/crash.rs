@@ -51,7 +51,7 @@ async fn an_object_is_not_overwritten_by_a_controller_that_thaws_in_the_middle_o
 
 #[tokio::test]
 async fn an_outcome_is_not_written_by_a_controller_whose_successor_has_written_it() {
-    assert_eq!(thawed("frozen-outcome", "update deployments.slipway.dev/web-v2/status #3").await.late, 409);
+    assert_eq!(thawed("frozen-outcome", "update deployments.slipway.dev/web-v2/status #2").await.late, 409);
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_claim_is_not_taken_by_a_controller_that_thaws_after_its_successor_has
 }
 
 #[tokio::test]
-async fn the_successors_head_is_not_overwritten_on_the_lease() {
+async fn nothing_begins_in_a_controller_that_thaws_before_its_first_write() {
     assert_eq!(thawed("frozen-commit", "patch configmaps/web #2").await.late, 409);
 }
 

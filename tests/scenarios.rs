@@ -2,7 +2,6 @@
 //!
 //! Each scenario has a stage of its own on one shared plane. The program must have been built: `cargo build -p slipway-cli`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
-#![allow(clippy::disallowed_methods, reason = "tests wait for values against a clock")]
 
 mod scenarios {
     mod bad_input;

@@ -6,14 +6,10 @@ use rstest::rstest;
 
 use super::{Caller, Verb, admit};
 use crate::code::Code;
-use crate::deployment::{Confirmation, Deployment, Finish, Operation, Report};
-use crate::environment::{Environment, RuntimeKind};
-use crate::fixture::{
-    act, actor, at, by_hand, deployment, deployment_in, development, environment, golden, note, preview, production,
-    review, running,
-};
+use crate::deployment::{Confirmation, Deployment, Finish, Report};
+use crate::environment::Environment;
+use crate::fixture::{act, actor, at, by_hand, deployment_in, golden, note, preview, production, review, running};
 use crate::phase::Phase;
-use crate::policy::Tier;
 use crate::review::Verdict;
 use crate::rollback::{Origin, Rollback, RollbackRequest, RollbackState};
 
