@@ -118,10 +118,10 @@ async fn bare(binary: &Path, arguments: &Arguments, script: &Script) -> Outcome<
     let client = Client::try_from(bed.config().await?)?;
     let (cpu, plane, start) = (cpu_of("self")?, cpu_of_plane(bed.plane_folder()), Instant::now());
     let (told, mut events) = tokio::sync::mpsc::unbounded_channel::<String>();
-    let (announcer, announced) = (client.clone(), script.clone());
+    let (publisher, to_publish) = (client.clone(), script.clone());
     let announcing = tokio::spawn(async move {
         while let Some(name) = events.recv().await {
-            announced.play_events(&announcer, &name).await?;
+            to_publish.play_events(&publisher, &name).await?;
         }
         Outcome::Ok(())
     });
