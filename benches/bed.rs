@@ -12,10 +12,10 @@ use serde_json::Value;
 use slipway_crd::{Deployment, Environment, Release};
 use slipway_tests::plane::{AuditLog, Plane};
 
+use crate::Outcome;
 use crate::controller::Controller;
 use crate::release::{self, NAMESPACE};
 use crate::traffic::BENCH_AGENT;
-use crate::Outcome;
 
 /// The counter of deployments that were applied.
 pub(crate) const APPLIED: &str = "slipway_events_total{action=\"release.applied\"";
@@ -132,10 +132,8 @@ impl Bed {
     ///
     /// Asks the controller's own counter first: reading all objects again and again would be the load.
     pub(crate) async fn deployed(&self, controller: &Controller, count: f64) -> Outcome<()> {
-        until(Duration::from_hours(1), "applied deployments", async || {
-            Ok(controller.metric(APPLIED).await? >= count)
-        })
-        .await?;
+        until(Duration::from_hours(1), "applied deployments", async || Ok(controller.metric(APPLIED).await? >= count))
+            .await?;
         until(Duration::from_mins(5), "free Environments", async || {
             let all = self.environments().list(&kube::api::ListParams::default()).await?;
             let free = |environment: &Environment| environment.status.as_ref().is_some_and(|one| one.claim.is_none());

@@ -77,7 +77,8 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> Outco
 /// Compiles the loop with the very SQLite that the archive is built with.
 fn compile(folder: &Path) -> Outcome<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let metadata = MetadataCommand::new().manifest_path(here.join("Cargo.toml")).other_options(["--offline".into()]).exec()?;
+    let metadata =
+        MetadataCommand::new().manifest_path(here.join("Cargo.toml")).other_options(["--offline".into()]).exec()?;
     let sys = metadata.packages.iter().find(|package| package.name.as_str() == "libsqlite3-sys");
     let sqlite = sys.and_then(|package| package.manifest_path.parent()).ok_or("libsqlite3-sys is not used")?;
     let sqlite = sqlite.join("sqlite3").into_std_path_buf();

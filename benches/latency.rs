@@ -73,7 +73,12 @@ pub(crate) async fn measure(binary: &Path, arguments: &Arguments, report: &mut R
     report.note("ready event → both", line(&both));
     report.note("one PATCH and one commit", line(&least));
     let goal = Goal::AtMost(3.0);
-    report.goal("ready event → both ÷ one PATCH and one commit, p99 ÷ p99", both.part(0.99) / least.part(0.99), "", goal);
+    report.goal(
+        "ready event → both ÷ one PATCH and one commit, p99 ÷ p99",
+        both.part(0.99) / least.part(0.99),
+        "",
+        goal,
+    );
     report.goal("the same, p99 ÷ median", both.part(0.99) / least.median(), "", goal);
     report.note("the same, median ÷ median", format!("{:.2}", both.median() / least.median()));
     controller.stop()

@@ -152,7 +152,11 @@ async fn objects(bed: &Bed) -> Outcome<Vec<(u64, String, Value)>> {
             let mut body = object.clone();
             body["apiVersion"] = "v1".into();
             body["kind"] = kind.into();
-            forget(&mut body, "/metadata", &["managedFields", "uid", "resourceVersion", "creationTimestamp", "namespace"]);
+            forget(
+                &mut body,
+                "/metadata",
+                &["managedFields", "uid", "resourceVersion", "creationTimestamp", "namespace"],
+            );
             forget(&mut body, "", &["status"]);
             forget(&mut body, "/spec", &["clusterIP", "clusterIPs"]);
             all.push((at, format!("{url}/{name}"), body));
@@ -199,10 +203,9 @@ async fn apply(client: Client, url: String, body: String) -> Outcome<Value> {
 /// One request, as the release's account where `acting`.
 async fn send(client: &Client, method: &str, url: &str, body: String, acting: bool) -> Outcome<Value> {
     let (url, kind) = match method {
-        "PATCH" => (
-            format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"),
-            "application/apply-patch+yaml",
-        ),
+        "PATCH" => {
+            (format!("{url}?fieldManager=slipway&force=true&fieldValidation=Strict"), "application/apply-patch+yaml")
+        }
         _ => (url.to_owned(), "application/json"),
     };
     let mut request = Request::builder().method(method).uri(url).header(header::CONTENT_TYPE, kind);

@@ -74,9 +74,7 @@ pub(crate) async fn measure(binary: &Path, arguments: &Arguments, report: &mut R
     let pruned = pruned(&bed).await?;
     report.note("pruned JSON of a deployment and its Environment", format!("{pruned:.0} bytes"));
     let goal = Goal::AtMost(2.0);
-    for (when, few, many) in
-        [("after deploying them", few, many), ("after a restart", few_restarted, many_restarted)]
-    {
+    for (when, few, many) in [("after deploying them", few, many), ("after a restart", few_restarted, many_restarted)] {
         report.note(format!("memory with {tenth} deployments, {when}"), few.to_string());
         report.note(format!("memory with {deployments} deployments, {when}"), many.to_string());
         let slope = (many.resident - few.resident) / number(deployments - tenth);
