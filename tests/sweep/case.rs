@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::error::SweepError;
 use super::fault::Fault;
+use super::lease;
 use super::process::{Faulty, Journal, Process};
 use super::scenario::{ENVIRONMENT, Scenario, Step};
 use super::site::{Site, until};
@@ -191,7 +192,16 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
             let found = site.get("Deployment", namespace, name).await?;
             if found.is_none() { Ok(()) } else { Err("it is there".to_owned()) }
         }
-        Step::Settled(wanted) => settled(site, namespace, database, wanted).await?,
+        Step::Settled(wanted) => {
+            if let Err(why) = settled(site, namespace, database, wanted).await? {
+                return Ok(Err(why));
+            }
+            // A run that ended before would have some effects or not, depending on how fast it was.
+            match lease::remembers_head(site, namespace, database).await? {
+                Ok(()) => lease::renewed(site, namespace).await?,
+                not_yet => not_yet,
+            }
+        }
     })
 }
 

@@ -5,6 +5,7 @@ mod case;
 mod error;
 mod fault;
 mod kills;
+mod lease;
 mod objects;
 mod point;
 mod process;

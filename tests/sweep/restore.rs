@@ -15,6 +15,7 @@ use slipway_store::{Adopted, AdoptedObject, Adoption, Head, Target, adopt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::error::{SweepError, io_error, kube_error};
+use super::lease::{self, LEASE};
 use super::objects;
 use super::process::{Faulty, Process};
 use super::scenario::{ENVIRONMENT, Step};
@@ -180,18 +181,14 @@ impl<'a> Restorable<'a> {
     /// Waits until the lease remembers where the archive ends.
     pub async fn head_is_remembered(&self) -> Result<(), SweepError> {
         until(PATIENCE, "the head on the lease", async || {
-            let lease = self.object("Lease", "slipway").await?;
-            let head = lease["metadata"]["annotations"][slipway_controller::HEAD_ANNOTATION].clone();
-            let events = super::snapshot::archived(&self.faulty.database)?.len();
-            let remembered = head.as_str().is_some_and(|head| head.starts_with(&format!("{events}:")));
-            Ok(if remembered { Ok(()) } else { Err(format!("{head}, and {events} events")) })
+            lease::remembers_head(self.site, &self.namespace, &self.faulty.database).await
         })
         .await
     }
 
     /// A person accepts that the archive has lost what the lease remembers.
     pub async fn adopt_archive(&self) -> Result<Adopted, SweepError> {
-        let lease = self.object("Lease", "slipway").await?;
+        let lease = self.object("Lease", LEASE).await?;
         let head = lease["metadata"]["annotations"][slipway_controller::HEAD_ANNOTATION].as_str().unwrap_or_default();
         let lost: Head = head.parse().map_err(|_| SweepError::Wrong(format!("{head:?} is no head")))?;
         self.adopt(Target::Archive { lost })
