@@ -17,6 +17,10 @@ use crate::resources::{Custom, ResourceError, Resources};
 /// How long one request may take. A watch is not a request in this sense.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many objects are listed at once. A page is held as text while it is parsed: a large one leaves a hole in memory
+/// that is never given back.
+pub const PAGE: u32 = 50;
+
 /// The API server, in one namespace or in all.
 #[derive(Clone)]
 pub struct Cluster {
@@ -47,7 +51,7 @@ impl Resources for Cluster {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        watcher(api, watcher::Config::default())
+        watcher(api, watcher::Config::default().page_size(PAGE))
             .default_backoff()
             .filter_map(|event| std::future::ready(readable(event)))
             .boxed()

@@ -26,6 +26,8 @@ mod resources;
 mod row;
 mod run;
 mod runtime;
+mod streams;
+mod term;
 
 pub use leader::{HEAD_ANNOTATION, LeaseConfig};
 pub use run::{Config, RunError, run};

@@ -4,20 +4,13 @@
 //! taken up again, and releases the Lease.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
-use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use slipway_crd::operation::{Deploy, Operation};
-use slipway_crd::{Deployment, Environment, Lenient, Release};
-use slipway_domain::event::Event;
-use slipway_store::{Archive, HeadStatus, OpenError, Options, ReadError, RecordError};
+use slipway_crd::Deployment;
+use slipway_store::{Archive, OpenError, Options, ReadError, RecordError};
 use tokio::sync::mpsc;
 
 use crate::cache::Cache;
@@ -27,16 +20,12 @@ use crate::health::{self, Readiness};
 use crate::key::Key;
 use crate::kubernetes::Cluster;
 use crate::leader::{Leader, LeaseConfig, LeaseError};
-use crate::ledger::{Ledger, adopt_command};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notice::Notices;
-use crate::publish::PublishError;
-use crate::resources::{Custom, ResourceError, Resources};
 use crate::runtime::Runtimes;
-use crate::{deployment, environment, release};
+use crate::{streams, term};
 
-/// How many objects of one kind are reconciled at a time.
-const CONCURRENCY: u16 = 16;
 /// How many attempts run at a time.
 const PLACES: usize = 64;
 
@@ -187,9 +176,9 @@ async fn lead(
 ) -> Result<(), RunError> {
     // Whoever pastes what a message says to run does so in another folder.
     let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
-    let (lease, accepted) = same_archive(&archive, &database, &leader, &readiness).await?;
+    let (lease, accepted) = term::same_archive(&archive, &database, &leader, &readiness).await?;
     let cluster = Cluster::new(client.clone(), config.namespace.clone());
-    let epoch = open_term(&archive, lease, &client, config).await?;
+    let epoch = term::open(&archive, lease, &client, config.namespace.as_deref()).await?;
     metrics.leads(epoch);
     tracing::info!(epoch, "leading");
 
@@ -203,7 +192,7 @@ async fn lead(
         deployments: Cache::new(|deployment: &Deployment| {
             let key = Key::of(deployment);
             let environment = key.sibling(&deployment.spec.environment_ref.name);
-            [Some(environment), named_release(deployment).map(|name| for_release(&key, name))]
+            [Some(environment), streams::named_release(deployment).map(|name| streams::for_release(&key, name))]
                 .into_iter()
                 .flatten()
                 .collect()
@@ -223,218 +212,9 @@ async fn lead(
         wake_release,
         wake_deployment,
     });
-    let head = remember_heads(archive, leader);
+    let head = term::remember_heads(archive, leader);
     tokio::select! {
-        () = reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
+        () = streams::reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
         result = head => result,
-    }
-}
-
-/// Waits until the archive is the one that the Lease remembers, or a person has accepted that it is not.
-///
-/// Returns the Lease, and that acceptance.
-async fn same_archive(
-    archive: &Archive,
-    database: &Path,
-    leader: &Leader,
-    readiness: &Readiness,
-) -> Result<(Option<Lease>, Option<Event>), RunError> {
-    let mut said = String::new();
-    loop {
-        let lease = leader.read().await?;
-        let Some(head) = lease.as_ref().and_then(Leader::remembered_head) else { return Ok((lease, None)) };
-        let here = match archive.head_status(head.clone()).await? {
-            HeadStatus::Contained => {
-                readiness.clear();
-                return Ok((lease, None));
-            }
-            HeadStatus::Adopted { row } => {
-                readiness.clear();
-                let accepted = archive.events_page(row.saturating_sub(1), 1).await?.pop();
-                return Ok((lease, accepted.map(|line| line.event)));
-            }
-            HeadStatus::Lost { here } => here,
-        };
-        let here = here.map_or_else(|| "nothing".to_owned(), |here| here.to_string());
-        let message = format!(
-            "audit_diverged: the archive ends at {here}, but the cluster remembers {head}: this database is an older \
-             copy or another one. Nothing is done until it is put back, or accepted with: {}",
-            adopt_command(database, &format!("--lost-head {head}"))
-        );
-        if message != said {
-            tracing::error!("{message}");
-            readiness.trouble(message.clone());
-            said = message;
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
-}
-
-/// The number of this term: higher than any that the Lease, the archive or an object has seen.
-async fn open_term(archive: &Archive, lease: Option<Lease>, client: &Client, config: &Config) -> Result<u64, RunError> {
-    let seen = [
-        lease.as_ref().map_or(0, Leader::transitions),
-        archive.epoch().await?,
-        highest_epoch::<Deployment>(client, config, |object| object.status.as_ref().map(|status| status.audit.epoch))
-            .await?,
-        highest_epoch::<Environment>(client, config, |object| object.status.as_ref().map(|status| status.audit.epoch))
-            .await?,
-    ];
-    let epoch = seen.into_iter().max().unwrap_or(0) + 1;
-    archive.set_epoch(epoch).await?;
-    Ok(epoch)
-}
-
-async fn highest_epoch<K: Custom>(
-    client: &Client,
-    config: &Config,
-    epoch: impl Fn(&K) -> Option<u64>,
-) -> Result<u64, RunError> {
-    // An object that a newer Slipway wrote must not keep this one from starting.
-    let api: kube::Api<Lenient<K>> = match &config.namespace {
-        Some(namespace) => kube::Api::namespaced(client.clone(), namespace),
-        None => kube::Api::all(client.clone()),
-    };
-    let mut highest = 0;
-    let mut page = kube::api::ListParams::default().limit(500);
-    loop {
-        let list = api.list(&page).await.map_err(|error| {
-            RunError::Cluster(format!("the resources cannot be listed: {}", crate::explain(&error)))
-        })?;
-        highest = list.items.iter().filter_map(|object| epoch(object.get().ok()?)).max().unwrap_or(0).max(highest);
-        match list.metadata.continue_ {
-            Some(token) if !token.is_empty() => page.continue_token = Some(token),
-            Some(_) | None => return Ok(highest),
-        }
-    }
-}
-
-/// Writes the archive's head to the Lease whenever it has moved, about as often as the Lease is renewed.
-async fn remember_heads(archive: Archive, leader: Leader) -> Result<(), RunError> {
-    let mut remembered = None;
-    // Between two renewals: one that has read the Lease and finds it changed is lost, and three in a row end the term.
-    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + leader.period() / 2, leader.period());
-    loop {
-        interval.tick().await;
-        let head = archive.head().await?;
-        if head == remembered {
-            continue;
-        }
-        if let Some(head) = &head {
-            match leader.remember_head(head).await {
-                Ok(()) => remembered = Some(head.clone()),
-                Err(error) => tracing::warn!(%error, "the archive's head could not be written to the lease"),
-            }
-        }
-    }
-}
-
-async fn reconcile_all<R: Resources>(
-    cx: Arc<Context<R>>,
-    [wakes, from_others]: [mpsc::UnboundedReceiver<Key>; 2],
-    environment_wakes: mpsc::UnboundedReceiver<Key>,
-    release_wakes: mpsc::UnboundedReceiver<Key>,
-) {
-    // Each kind is watched once; what other kinds wait for is told apart from the same streams.
-    let environments = cx.environments.fill(cx.resources.watch()).touched_objects();
-    let releases = cx.releases.fill(cx.resources.watch()).touched_objects();
-    let deployments = cx.deployments.fill(cx.resources.watch()).touched_objects();
-    let environments = waking(environments, cx.clone(), |cx, environment: &Environment| {
-        release::wake_unused(cx, environment);
-        cx.deployments.group(&Key::of(environment))
-    });
-    let releases = waking(releases, cx.clone(), |cx, release: &Release| {
-        let key = Key::of(release);
-        cx.deployments.group(&for_release(&key, &key.name))
-    });
-
-    let environments = controller(environments, cx.environments.reader())
-        .reconcile_on(refs(environment_wakes))
-        .run(environment::reconcile, |_, error, cx| retry("environment", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
-    let releases = controller(releases, cx.releases.reader())
-        .reconcile_on(refs(release_wakes))
-        .run(release::reconcile, |_, error, cx| retry("release", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
-    let deployments = controller(deployments, cx.deployments.reader())
-        .reconcile_on(refs(wakes))
-        .reconcile_on(refs(from_others))
-        .run(deployment::reconcile, |_, error, cx| retry("deployment", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
-    tokio::join!(environments, releases, deployments);
-}
-
-fn controller<K: Custom>(
-    stream: impl Stream<Item = watcher::Result<K>> + Send + 'static,
-    reader: kube::runtime::reflector::Store<K>,
-) -> Controller<K> {
-    Controller::for_stream(stream, reader)
-        .with_config(kube::runtime::controller::Config::default().concurrency(CONCURRENCY))
-}
-
-/// Passes a stream on, and wakes the Deployments that its objects matter to.
-fn waking<K: Custom, R: Resources>(
-    stream: impl Stream<Item = watcher::Result<K>> + Send + 'static,
-    cx: Arc<Context<R>>,
-    whom: impl Fn(&Context<R>, &K) -> Vec<Key> + Send + 'static,
-) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
-    stream.inspect(move |object| {
-        if let Ok(object) = object {
-            for key in whom(&cx, object) {
-                let open = cx.deployments.get(&key).is_some_and(|deployment| matters(&deployment));
-                if open {
-                    let _ = cx.wake_deployment.send(key);
-                }
-            }
-        }
-    })
-}
-
-/// Whether a change around a Deployment can matter to it: it has not ended, or a rollback of it waits.
-fn matters(deployment: &Deployment) -> bool {
-    let Some(status) = &deployment.status else { return true };
-    let rollback = status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
-    !status.phase.ended() || rollback || deployment.metadata.deletion_timestamp.is_some()
-}
-
-fn named_release(deployment: &Deployment) -> Option<&str> {
-    match &deployment.spec.operation {
-        Operation::Deploy(Deploy::ReleaseRef(reference)) => Some(&reference.name),
-        Operation::Rollback(rollback) => Some(&rollback.to_release_ref.name),
-        Operation::Deploy(Deploy::Version(_))
-        | Operation::Update(_)
-        | Operation::Promote(_)
-        | Operation::Restore(_)
-        | Operation::Bootstrap(_) => None,
-    }
-}
-
-/// The group of the Deployments that name a Release. No Environment is called so: a name has no slash.
-fn for_release(key: &Key, release: &str) -> Key {
-    key.sibling(format!("release/{release}"))
-}
-
-fn refs<K: Custom>(keys: mpsc::UnboundedReceiver<Key>) -> impl Stream<Item = ObjectRef<K>> + Send + 'static {
-    futures::stream::unfold(keys, |mut keys| async move {
-        // A closed channel must not end the stream: the controller would end with it.
-        match keys.recv().await {
-            Some(key) => Some((key.to_ref(), keys)),
-            None => std::future::pending().await,
-        }
-    })
-}
-
-/// A failed reconciliation is tried again soon: nothing is lost by it, and the reason is logged.
-fn retry<R: Resources>(kind: &'static str, error: &PublishError, cx: &Context<R>) -> Action {
-    cx.metrics.failed(kind);
-    tracing::warn!(kind, %error, "will be tried again");
-    match error {
-        // The same again will be refused again, until something else has changed.
-        PublishError::Resource(ResourceError::Refused { .. }) | PublishError::Deposed(_) => {
-            Action::requeue(Duration::from_secs(30))
-        }
-        PublishError::Stale(_) | PublishError::Resource(_) | PublishError::Ledger(_) => {
-            Action::requeue(Duration::from_secs(1))
-        }
     }
 }

@@ -139,7 +139,9 @@ pub(crate) fn writer(path: &Path, create: bool) -> Result<Connection, OpenError>
     recognised(path, &connection)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(at)?;
     tracing::debug!(path = %path.display(), mode, "archive opened");
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;").map_err(at)?;
+    connection
+        .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {}", cache(1024)))
+        .map_err(at)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -147,8 +149,15 @@ pub(crate) fn writer(path: &Path, create: bool) -> Result<Connection, OpenError>
 /// A connection that only reads, of a file that a controller may be writing.
 pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.execute_batch(&cache(256)).map_err(|source| refused(path, source))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Every connection keeps pages of its own, 2 MB of them if it is not told otherwise. What is read here is a few rows by
+/// their index, which the system's cache has as well.
+fn cache(kib: u32) -> String {
+    format!("PRAGMA cache_size = -{kib};")
 }
 
 /// A connection that only reads, of a file that may also be a copy on a read-only volume, checked to be an archive.
