@@ -115,6 +115,7 @@ impl Ledger {
     /// history does not show it; what a person settles about that is looked for each time.
     pub async fn sight(&self, uid: &Uid, what: &str, audit: &Audit, older: Option<&str>) -> Result<Sight, LedgerError> {
         if older.is_none()
+            && !self.is_diverged(uid)
             && let Some(archived) = self.known(uid)
             && audit.seq >= archived
             && audit.audited_seq <= archived

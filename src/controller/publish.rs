@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, Release, render};
+use slipway_domain::attempt::AttemptType;
 use slipway_domain::audit::Audit;
 use slipway_domain::deployment::{Deployment, Status};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::EnvironmentStatus;
 use slipway_domain::event::Event;
 use slipway_domain::wait::Wait;
-use slipway_store::Record;
+use slipway_store::{AttemptRow, Record};
 
 use crate::cache::Cache;
 use crate::clock;
@@ -45,11 +46,18 @@ pub enum PublishError {
 pub trait Audited: Custom {
     /// The audit block, once there is a status.
     fn audit(&self) -> Option<&slipway_crd::Audit>;
+
+    /// Whether both say the same. Not every write adds an event: a claim and its end do not.
+    fn same_status(&self, other: &Self) -> bool;
 }
 
 impl Audited for WireDeployment {
     fn audit(&self) -> Option<&slipway_crd::Audit> {
         self.status.as_ref().map(|status| &status.audit)
+    }
+
+    fn same_status(&self, other: &Self) -> bool {
+        self.status == other.status
     }
 }
 
@@ -57,11 +65,19 @@ impl Audited for WireEnvironment {
     fn audit(&self) -> Option<&slipway_crd::Audit> {
         self.status.as_ref().map(|status| &status.audit)
     }
+
+    fn same_status(&self, other: &Self) -> bool {
+        self.status == other.status
+    }
 }
 
 impl Audited for Release {
     fn audit(&self) -> Option<&slipway_crd::Audit> {
         None
+    }
+
+    fn same_status(&self, other: &Self) -> bool {
+        self.status == other.status
     }
 }
 
@@ -107,7 +123,30 @@ pub async fn deployment<R: Resources>(
     let rendered = render::deployment(status, wait, wire.metadata.generation, before, clock::now());
     let wire = write(cx, &cx.deployments, wire, before == Some(&rendered), |wire| wire.status = Some(rendered)).await?;
     mirror_deployment(cx, &wire, deployment, status).await?;
+    let id = |status: &Status| status.attempt.as_ref().map(|attempt| attempt.id.clone());
+    // An attempt that follows one that failed for a passing reason has no event; it is on record before it begins.
+    if id(status).is_some() && id(&deployment.status) != id(status) && deployment.status.audit.seq == status.audit.seq {
+        let what = format!("deployment {}", Key::of(&*wire));
+        let record = Record { attempts: attempts(cx, deployment, status).await?, ..Record::default() };
+        cx.ledger.record(&deployment.id.uid, &what, status.audit.seq, record).await?;
+    }
     Ok(wire)
+}
+
+/// The attempt that the status names, and those before it that the archive still has as running: one at a time.
+async fn attempts<R: Resources>(
+    cx: &Context<R>,
+    deployment: &Deployment,
+    status: &Status,
+) -> Result<Vec<AttemptRow>, LedgerError> {
+    let Some(attempt) = &status.attempt else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    if attempt.number > 1 || attempt.kind == AttemptType::ReleaseRollback {
+        let known = cx.ledger.archive().attempts(&deployment.id.uid).await?;
+        rows.extend(known.into_iter().filter_map(|before| row::superseded(before, attempt, status)));
+    }
+    rows.push(row::attempt(deployment, status, attempt));
+    Ok(rows)
 }
 
 /// Archives whatever the journal of a Deployment has that the archive lacks.
@@ -126,7 +165,7 @@ pub async fn mirror_deployment<R: Resources>(
     let record = Record {
         row: Some(slipway_store::Row::Deployment(row::deployment(wire, deployment, status, release))),
         preview: row::preview(deployment, status, &fresh),
-        attempt: row::attempt(deployment, status),
+        attempts: attempts(cx, deployment, status).await?,
         events: fresh.clone(),
     };
     cx.ledger.record(&deployment.id.uid, &what, status.audit.seq, record).await?;
@@ -258,8 +297,8 @@ async fn resolve<R: Resources, K: Audited>(
     let Some(now) = refresh(cx, cache, &Key::of(before)).await? else {
         return Err(PublishError::Stale(error.to_string()));
     };
-    let same = now.uid() == before.uid() && now.audit() == meant.audit();
-    if same && now.resource_version() != before.resource_version() {
+    // Anybody may have given it another version in the meantime: only what it says tells whether it was this write.
+    if now.uid() == before.uid() && now.same_status(meant) && now.resource_version() != before.resource_version() {
         return Ok(now);
     }
     Err(PublishError::Stale(error.to_string()))

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment};
+use slipway_domain::attempt::Attempt;
 use slipway_domain::deployment::{Deployment, Operation, Status};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::EnvironmentStatus;
@@ -98,9 +99,11 @@ pub fn preview(deployment: &Deployment, status: &Status, fresh: &[Event]) -> Opt
     })
 }
 
+/// What the archive calls an attempt that has not ended.
+const RUNNING: &str = "running";
+
 /// The attempt that the status names, as it stands.
-pub fn attempt(deployment: &Deployment, status: &Status) -> Option<AttemptRow> {
-    let attempt = status.attempt.as_ref()?;
+pub fn attempt(deployment: &Deployment, status: &Status, attempt: &Attempt) -> AttemptRow {
     let (state, outcome) = match status.phase {
         Phase::Succeeded | Phase::RolledBack => ("succeeded", None),
         Phase::Failed if status.finished_at.is_some() => {
@@ -113,17 +116,32 @@ pub fn attempt(deployment: &Deployment, status: &Status) -> Option<AttemptRow> {
         | Phase::Applying
         | Phase::Failed
         | Phase::Rejected
-        | Phase::Aborted => ("running", None),
+        | Phase::Aborted => (RUNNING, None),
     };
-    Some(AttemptRow {
+    AttemptRow {
         deployment: deployment.id.uid.clone(),
         id: attempt.id.clone(),
         kind: attempt.kind.to_string(),
         number: attempt.number,
         state: state.to_owned(),
         started_at: attempt.started_at,
-        finished_at: status.finished_at.filter(|_| state != "running"),
+        finished_at: status.finished_at.filter(|_| state != RUNNING),
         outcome,
+    }
+}
+
+/// An attempt that `next` has taken the place of, with its end; None where it had ended. Nothing takes the place of one
+/// that was well but a rollback by hand, and that one had ended.
+pub fn superseded(before: AttemptRow, next: &Attempt, status: &Status) -> Option<AttemptRow> {
+    if before.id == next.id || before.state != RUNNING {
+        return None;
+    }
+    let blamed = status.diagnostics.as_ref().map(|diagnostics| diagnostics.code.to_string());
+    Some(AttemptRow {
+        state: "failed".to_owned(),
+        finished_at: Some(next.started_at),
+        outcome: blamed,
+        ..before
     })
 }
 

@@ -179,8 +179,8 @@ pub(crate) async fn history(archive: &Archive) {
     for (operations, resource) in [(1, "dep-1"), (2, "dep-2")] {
         for seq in 1..=6 {
             let preview = (seq == 2).then(|| preview(resource));
-            let attempt = (seq > 4).then(|| attempt(resource, if seq == 5 { "running" } else { "succeeded" }));
-            archive.record(Record { preview, attempt, ..step(resource, seq) }).await.unwrap();
+            let attempts = (seq > 4).then(|| attempt(resource, if seq == 5 { "running" } else { "succeeded" }));
+            archive.record(Record { preview, attempts: attempts.into_iter().collect(), ..step(resource, seq) }).await.unwrap();
         }
         let row = Some(Row::Environment(environment(operations, 1)));
         archive.record(Record { row, ..Record::default() }).await.unwrap();

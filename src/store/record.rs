@@ -22,8 +22,8 @@ pub struct Record {
     pub row: Option<Row>,
     /// A preview computed with them; its Deployment is in `row` or in the archive.
     pub preview: Option<PreviewRow>,
-    /// An attempt as it is now.
-    pub attempt: Option<AttemptRow>,
+    /// Attempts as they are now.
+    pub attempts: Vec<AttemptRow>,
 }
 
 /// Why a record was not stored. Nothing of it is in the archive, except after [`RecordError::Storage`].
@@ -150,7 +150,7 @@ pub(crate) struct Claim {
 
 impl Prepared {
     pub(crate) fn new(record: Record) -> Result<Self, RecordError> {
-        let Record { events, row, preview, attempt } = record;
+        let Record { events, row, preview, attempts } = record;
         let claim = match &row {
             Some(Row::Deployment(row)) => {
                 Some(Claim { resource: row.uid.clone(), seq: row.seq, status: Some(row.phase.status()) })
@@ -165,7 +165,7 @@ impl Prepared {
             None => None,
         };
         // The Deployment comes first: a preview refers to it.
-        let rows = row.into_iter().chain(preview.map(PreviewRow::state)).chain(attempt.map(AttemptRow::state));
+        let rows = row.into_iter().chain(preview.map(PreviewRow::state)).chain(attempts.into_iter().map(AttemptRow::state));
         Ok(Self { rows: rows.collect(), entries: events.into_iter().map(Entry::new).collect::<Result<_, _>>()?, claim })
     }
 

@@ -73,7 +73,7 @@ async fn recording_the_same_again_changes_nothing() {
     let again = Record {
         events: all,
         preview: Some(fixture::preview("dep-1")),
-        attempt: Some(fixture::attempt("dep-1", "succeeded")),
+        attempts: vec![fixture::attempt("dep-1", "succeeded")],
         row: Some(Row::Deployment(deployment("dep-1", 6))),
     };
     archive.record(again).await.unwrap();
@@ -93,7 +93,7 @@ async fn another_event_under_the_same_key_is_refused_and_nothing_of_its_record_i
         events: vec![event("dep-2", 1), forged.clone()],
         row: Some(Row::Deployment(deployment("dep-2", 1))),
         preview: Some(fixture::preview("dep-2")),
-        attempt: Some(fixture::attempt("dep-2", "running")),
+        attempts: vec![fixture::attempt("dep-2", "running")],
     };
     let error = archive.record(record).await.unwrap_err();
     let RecordError::Diverged { event_id, stored, offered } = &error else { panic!("{error:?}") };
