@@ -20,6 +20,7 @@ use slipway_domain::runtime::{Failure, ObjectRef};
 use slipway_k8s::fence::Fence;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, Cached};
 use crate::context::Context;
 use crate::key::Key;
 use crate::observe::Scene;
@@ -91,15 +92,24 @@ fn releases_of(status: &EnvironmentStatus) -> BTreeSet<&str> {
 }
 
 /// Lets a Deployment go whose deletion is archived.
-pub async fn remove_finalizer<R: Resources, K: crate::resources::Custom>(
+pub async fn remove_finalizer<R: Resources, K: Cached>(
     cx: &Context<R>,
+    cache: &Cache<K>,
     object: &K,
     finalizer: &str,
 ) -> Result<(), PublishError> {
     let left: Vec<String> = object.finalizers().iter().filter(|name| *name != finalizer).cloned().collect();
     match cx.resources.replace_finalizers(object, &left).await {
-        Ok(()) | Err(ResourceError::Gone { .. }) => Ok(()),
+        Ok(()) | Err(ResourceError::Gone { .. }) => {
+            if left.is_empty() {
+                cache.let_go(object);
+            }
+            Ok(())
+        }
         Err(error @ (ResourceError::Conflict { .. } | ResourceError::Ambiguous { .. })) => {
+            if publish::refresh(cx, cache, &Key::of(object)).await?.is_none() {
+                cache.let_go(object);
+            }
             Err(PublishError::Stale(error.to_string()))
         }
         Err(error) => Err(PublishError::Resource(error)),

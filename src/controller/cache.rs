@@ -4,79 +4,132 @@
 //! so the newer of the two is the one with the higher version; a relist, which may follow a restore of the API server's
 //! own data, forgets the writes from before it. Reconcilers run beside the watch: nothing of ours is forgotten before the
 //! watch's copy has taken its place.
+//!
+//! Most objects are at rest: nothing will happen to them until someone changes them. Those are kept as text, which takes
+//! a fraction of the memory, and are parsed when someone asks.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt as _;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::{reflector, watcher};
 use tokio::sync::watch;
 
 use crate::key::Key;
 use crate::resources::Custom;
 
+/// A kind that is cached.
+pub trait Cached: Custom {
+    /// Whether nothing happens to it until someone changes it.
+    fn at_rest(&self) -> bool;
+
+    /// By what else it is looked for, such as its Environment. An object never moves from one group to another.
+    fn groups(&self) -> Vec<Key> {
+        Vec::new()
+    }
+}
+
 /// All objects of one kind.
-pub struct Cache<K: Custom> {
-    reader: reflector::Store<K>,
-    writer: Mutex<Option<reflector::store::Writer<K>>>,
-    ours: Arc<RwLock<Ours<K>>>,
-    groups: Arc<RwLock<HashMap<Key, BTreeSet<Key>>>>,
-    group_of: fn(&K) -> Vec<Key>,
+pub struct Cache<K: Cached> {
+    known: Arc<RwLock<Known<K>>>,
+    names: reflector::Store<PartialObjectMeta<K>>,
+    writer: Mutex<Option<reflector::store::Writer<PartialObjectMeta<K>>>>,
     listed: Arc<watch::Sender<bool>>,
 }
 
-/// What the server answered to our own writes and reads, and during which list.
-struct Ours<K> {
+/// Everything that is known.
+struct Known<K> {
+    /// The how-many-th list the watch is in.
     list: u64,
-    objects: HashMap<Key, (u64, Arc<K>)>,
+    watched: Watched<K>,
+    /// A list that is not complete yet.
+    coming: Watched<K>,
+    /// What the server answered to our own writes and reads, and during which list.
+    ours: HashMap<Key, (u64, Own<K>)>,
 }
 
-impl<K: Custom> std::fmt::Debug for Cache<K> {
+/// The objects of one list, and the changes since.
+struct Watched<K> {
+    objects: HashMap<Key, Copy<K>>,
+    /// The members of each group, in the order of their names.
+    groups: HashMap<Key, Vec<Key>>,
+}
+
+/// An object as the watch has seen it.
+struct Copy<K> {
+    uid: Box<str>,
+    version: u64,
+    content: Content<K>,
+}
+
+enum Content<K> {
+    Parsed(Arc<K>),
+    /// At rest: its JSON.
+    Text(Arc<[u8]>),
+}
+
+/// An object as our own request has left it.
+enum Own<K> {
+    There(Arc<K>),
+    /// Our request let the object with this uid go.
+    Gone(String),
+}
+
+impl<K: Cached> std::fmt::Debug for Cache<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cache").field("kind", &K::kind(&())).finish_non_exhaustive()
     }
 }
 
-impl<K: Custom> Cache<K> {
-    /// An empty cache; `group_of` names the groups that an object is found by, such as its Environment's.
-    pub fn new(group_of: fn(&K) -> Vec<Key>) -> Self {
-        let (reader, writer) = reflector::store();
-        Self {
-            reader,
-            writer: Mutex::new(Some(writer)),
-            ours: Arc::new(RwLock::new(Ours { list: 0, objects: HashMap::new() })),
-            groups: Arc::default(),
-            group_of,
-            listed: Arc::default(),
-        }
+impl<K: Cached> Default for Cache<K> {
+    fn default() -> Self {
+        let (names, writer) = reflector::store();
+        let known = Known { list: 0, watched: Watched::default(), coming: Watched::default(), ours: HashMap::new() };
+        Self { known: Arc::new(RwLock::new(known)), names, writer: Mutex::new(Some(writer)), listed: Arc::default() }
+    }
+}
+
+impl<K: Cached> Cache<K> {
+    /// The store that kube's controller reads: it needs no more than the names.
+    pub fn names(&self) -> reflector::Store<PartialObjectMeta<K>> {
+        self.names.clone()
     }
 
-    /// The store that kube's controller reads.
-    pub fn reader(&self) -> reflector::Store<K> {
-        self.reader.clone()
-    }
-
-    /// Fills the cache from `stream`. Only the first call gets the stream; there is one writer.
-    pub fn fill<S>(&self, stream: S) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<S, K>
-    where
-        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
-    {
+    /// Fills the cache from `events`. Yields the name of each object that was touched, after `touched` has seen it and
+    /// when everyone else can; those of a list when it is complete.
+    ///
+    /// Only the first call gets a stream that ever yields: there is one writer.
+    pub fn fill(
+        &self,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        touched: impl Fn(&K) + Send + 'static,
+    ) -> BoxStream<'static, watcher::Result<PartialObjectMeta<K>>> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (ours, groups, group_of) = (self.ours.clone(), self.groups.clone(), self.group_of);
-        let listed = self.listed.clone();
-        let done = move |event: &watcher::Result<watcher::Event<K>>| {
-            if let Ok(event) = event {
-                note(event, &ours, &groups, group_of);
-                if matches!(event, watcher::Event::InitDone) {
+        let Some(mut writer) = writer else { return stream::pending().boxed() };
+        let (known, listed) = (self.known.clone(), self.listed.clone());
+        let noted = events.map(move |event| match event {
+            Ok(event) => {
+                let names = event_of_names(&event);
+                let seen = note(&known, event);
+                writer.apply_watcher_event(&names);
+                if matches!(names, watcher::Event::InitDone) {
                     listed.send_replace(true);
                 }
+                seen.into_iter()
+                    .map(|one| {
+                        if let Some(object) = one.content.read() {
+                            touched(&object);
+                        }
+                        Ok(name_only(&one.key))
+                    })
+                    .collect()
             }
-        };
-        match writer {
-            Some(writer) => reflector(writer, stream).inspect(done).boxed(),
-            None => futures::stream::pending().boxed(),
-        }
+            Err(error) => vec![Err(error)],
+        });
+        noted.flat_map(stream::iter).boxed()
     }
 
     /// Waits until all objects have been listed once.
@@ -89,90 +142,212 @@ impl<K: Custom> Cache<K> {
 
     /// The newest copy of an object.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
-        let watched = self.reader.get(&key.to_ref());
-        let ours =
-            self.ours.read().unwrap_or_else(PoisonError::into_inner).objects.get(key).map(|(_, own)| own.clone());
-        match (watched, ours) {
-            (Some(watched), Some(ours)) if watched.uid() == ours.uid() && version(&*ours) > version(&*watched) => {
-                Some(ours)
+        let known = read(&self.known);
+        let watched = known.watched.objects.get(key)?;
+        match known.ours.get(key) {
+            Some((_, Own::Gone(uid))) if **uid == *watched.uid => None,
+            Some((_, Own::There(own)))
+                if own.uid().as_deref() == Some(&watched.uid) && version(&**own) > watched.version =>
+            {
+                Some(own.clone())
             }
-            (watched, _) => watched,
+            _ => {
+                let content = watched.content.clone();
+                drop(known);
+                content.read()
+            }
         }
+    }
+
+    /// The newest copy of an object that is not at rest.
+    pub fn in_motion(&self, key: &Key) -> Option<Arc<K>> {
+        let known = read(&self.known);
+        let rests = match (known.watched.objects.get(key)?, known.ours.get(key)) {
+            (Copy { content: Content::Text(_), .. }, None) => true,
+            (Copy { .. }, _) => false,
+        };
+        drop(known);
+        if rests { None } else { self.get(key).filter(|object| !object.at_rest()) }
+    }
+
+    /// The uid of an object, whatever state it is in.
+    pub fn uid(&self, key: &Key) -> Option<String> {
+        read(&self.known).watched.objects.get(key).map(|copy| copy.uid.to_string())
     }
 
     /// Remembers what the server answered to a write or a direct read of ours, unless a newer answer came first.
     pub fn remember(&self, object: K) -> Arc<K> {
         let object = Arc::new(object);
-        let mut ours = self.ours.write().unwrap_or_else(PoisonError::into_inner);
-        let (list, key) = (ours.list, Key::of(&*object));
-        let newer = ours.objects.get(&key).is_some_and(|(during, own)| {
-            *during == list && own.uid() == object.uid() && version(&**own) > version(&*object)
+        let mut known = write(&self.known);
+        let (list, key) = (known.list, Key::of(&*object));
+        let newer = known.ours.get(&key).is_some_and(|(during, own)| match own {
+            Own::There(own) => *during == list && own.uid() == object.uid() && version(&**own) > version(&*object),
+            Own::Gone(uid) => *during == list && object.uid().as_ref() == Some(uid),
         });
         if !newer {
-            ours.objects.insert(key, (list, object.clone()));
+            known.ours.insert(key, (list, Own::There(object.clone())));
         }
         object
     }
 
-    /// Every object as the watch knows it.
-    pub fn all(&self) -> Vec<Arc<K>> {
-        self.reader.state()
+    /// Remembers that a request of ours let an object go: the watch may say so later, or not at all.
+    pub fn let_go(&self, object: &K) {
+        let Some(uid) = object.uid() else { return };
+        let mut known = write(&self.known);
+        let list = known.list;
+        known.ours.insert(Key::of(object), (list, Own::Gone(uid)));
+    }
+
+    /// The keys of all objects in a namespace.
+    pub fn within(&self, namespace: &str) -> Vec<Key> {
+        read(&self.known).watched.objects.keys().filter(|key| key.namespace == namespace).cloned().collect()
     }
 
     /// The objects that belong to `group`, in the order of their names.
     pub fn group(&self, group: &Key) -> Vec<Key> {
-        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        groups.get(group).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+        read(&self.known).watched.groups.get(group).cloned().unwrap_or_default()
     }
 }
 
-fn note<K: Custom>(
-    event: &watcher::Event<K>,
-    ours: &RwLock<Ours<K>>,
-    groups: &RwLock<HashMap<Key, BTreeSet<Key>>>,
-    group_of: fn(&K) -> Vec<Key>,
-) {
-    match event {
-        watcher::Event::Init => ours.write().unwrap_or_else(PoisonError::into_inner).list += 1,
-        watcher::Event::InitDone => {
-            let mut ours = ours.write().unwrap_or_else(PoisonError::into_inner);
-            let list = ours.list;
-            ours.objects.retain(|_, (during, _)| *during == list);
-        }
-        watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
-            let key = Key::of(object);
-            // What is listed is seen only once all is.
-            if matches!(event, watcher::Event::Apply(_)) {
-                forget_older(&mut ours.write().unwrap_or_else(PoisonError::into_inner).objects, &key, object);
-            }
-            let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
-            for group in group_of(object) {
-                groups.entry(group).or_default().insert(key.clone());
+impl<K> Default for Watched<K> {
+    fn default() -> Self {
+        Self { objects: HashMap::new(), groups: HashMap::new() }
+    }
+}
+
+impl<K: Cached> Watched<K> {
+    fn insert(&mut self, key: &Key, object: K) {
+        for group in object.groups() {
+            let members = self.groups.entry(group).or_default();
+            if let Err(place) = members.binary_search(key) {
+                members.insert(place, key.clone());
             }
         }
-        watcher::Event::Delete(object) => {
-            let key = Key::of(object);
-            ours.write().unwrap_or_else(PoisonError::into_inner).objects.remove(&key);
-            let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
-            for group in group_of(object) {
-                if let Some(members) = groups.get_mut(&group) {
-                    members.remove(&key);
-                    if members.is_empty() {
-                        groups.remove(&group);
-                    }
+        let (uid, version) = (object.uid().unwrap_or_default().into(), version(&object));
+        self.objects.insert(key.clone(), Copy { uid, version, content: Content::of(object) });
+    }
+
+    fn remove(&mut self, key: &Key, object: &K) {
+        self.objects.remove(key);
+        for group in object.groups() {
+            if let Some(members) = self.groups.get_mut(&group) {
+                members.retain(|member| member != key);
+                if members.is_empty() {
+                    self.groups.remove(&group);
                 }
             }
         }
     }
 }
 
-fn forget_older<K: Custom>(ours: &mut HashMap<Key, (u64, Arc<K>)>, key: &Key, watched: &K) {
-    let older = ours.get(key).is_some_and(|(_, own)| own.uid() != watched.uid() || version(&**own) <= version(watched));
-    if older {
-        ours.remove(key);
+impl<K> Clone for Content<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Parsed(object) => Self::Parsed(object.clone()),
+            Self::Text(text) => Self::Text(text.clone()),
+        }
     }
+}
+
+impl<K: Cached> Content<K> {
+    fn of(object: K) -> Self {
+        let text = if object.at_rest() { serde_json::to_vec(&object).ok() } else { None };
+        text.map_or_else(|| Self::Parsed(Arc::new(object)), |text| Self::Text(text.into()))
+    }
+
+    /// What we wrote as text ourselves reads back.
+    fn read(&self) -> Option<Arc<K>> {
+        match self {
+            Self::Parsed(object) => Some(object.clone()),
+            Self::Text(text) => serde_json::from_slice(text).ok().map(Arc::new),
+        }
+    }
+}
+
+/// An object that was touched.
+struct Touched<K> {
+    key: Key,
+    content: Content<K>,
+}
+
+/// Takes one event in, and tells what it touched.
+fn note<K: Cached>(known: &RwLock<Known<K>>, event: watcher::Event<K>) -> Vec<Touched<K>> {
+    let mut known = write(known);
+    match event {
+        watcher::Event::Init => {
+            known.list += 1;
+            known.coming = Watched::default();
+            Vec::new()
+        }
+        watcher::Event::InitApply(object) => {
+            let key = Key::of(&object);
+            known.coming.insert(&key, object);
+            Vec::new()
+        }
+        watcher::Event::InitDone => {
+            let list = known.list;
+            known.ours.retain(|_, (during, _)| *during == list);
+            let before = std::mem::take(&mut known.coming);
+            let before = std::mem::replace(&mut known.watched, before);
+            let now = &known.watched.objects;
+            let gone = before.objects.into_iter().filter(|(key, _)| !now.contains_key(key));
+            let all = now.iter().map(|(key, copy)| (key.clone(), copy.content.clone()));
+            let all = all.chain(gone.map(|(key, copy)| (key, copy.content)));
+            all.map(|(key, content)| Touched { key, content }).collect()
+        }
+        watcher::Event::Apply(object) => {
+            let key = Key::of(&object);
+            known.forget_older(&key, &object);
+            known.watched.insert(&key, object);
+            let content = known.watched.objects.get(&key).map(|copy| copy.content.clone());
+            content.map(|content| Touched { key, content }).into_iter().collect()
+        }
+        watcher::Event::Delete(object) => {
+            let key = Key::of(&object);
+            known.ours.remove(&key);
+            known.watched.remove(&key, &object);
+            vec![Touched { key, content: Content::Parsed(Arc::new(object)) }]
+        }
+    }
+}
+
+impl<K: Cached> Known<K> {
+    fn forget_older(&mut self, key: &Key, watched: &K) {
+        let older = self.ours.get(key).is_some_and(|(_, own)| match own {
+            Own::There(own) => own.uid() != watched.uid() || version(&**own) <= version(watched),
+            Own::Gone(uid) => watched.uid().as_ref() != Some(uid),
+        });
+        if older {
+            self.ours.remove(key);
+        }
+    }
+}
+
+fn event_of_names<K: Cached>(event: &watcher::Event<K>) -> watcher::Event<PartialObjectMeta<K>> {
+    let name = |object: &K| name_only(&Key::of(object));
+    match event {
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(name(object)),
+        watcher::Event::InitDone => watcher::Event::InitDone,
+        watcher::Event::Apply(object) => watcher::Event::Apply(name(object)),
+        watcher::Event::Delete(object) => watcher::Event::Delete(name(object)),
+    }
+}
+
+fn name_only<K: Cached>(key: &Key) -> PartialObjectMeta<K> {
+    let metadata =
+        ObjectMeta { name: Some(key.name.clone()), namespace: Some(key.namespace.clone()), ..ObjectMeta::default() };
+    PartialObjectMeta { types: None, metadata, _phantom: std::marker::PhantomData }
 }
 
 fn version<K: Custom>(object: &K) -> u64 {
     object.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+fn read<K>(known: &RwLock<Known<K>>) -> RwLockReadGuard<'_, Known<K>> {
+    known.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<K>(known: &RwLock<Known<K>>) -> RwLockWriteGuard<'_, Known<K>> {
+    known.write().unwrap_or_else(PoisonError::into_inner)
 }

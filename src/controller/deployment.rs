@@ -43,8 +43,7 @@ enum Step {
 }
 
 /// Brings one Deployment as far as it can go now.
-pub async fn reconcile<R: Resources>(object: Arc<WireDeployment>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
-    let key = Key::of(&*object);
+pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
     cx.in_view().await;
     let _timer = cx.metrics.reconcile("deployment");
     for _ in 0..ROUNDS {
@@ -136,7 +135,7 @@ async fn act<R: Resources>(
             Ok(Step::Again)
         }
         Some(Effect::RemoveFinalizer) => {
-            act::remove_finalizer(cx, &*written, AUDIT_FINALIZER).await?;
+            act::remove_finalizer(cx, &cx.deployments, &*written, AUDIT_FINALIZER).await?;
             cx.ledger.forget(&scene.deployment.id.uid);
             let _ = cx.wake_environment.send(scene.key.sibling(scene.deployment.request.environment.as_str()));
             Ok(Step::Rest(Action::await_change()))
@@ -210,8 +209,7 @@ fn stalled<R: Resources>(cx: &Context<R>, scene: &Scene) -> Option<Duration> {
         return Some(if diverged { SOON } else { SHORTLY });
     }
     let apart = |key: &Key| {
-        let object = cx.deployments.get(key);
-        let uid = object.and_then(|object| object.metadata.uid.as_ref()?.parse().ok());
+        let uid = cx.deployments.uid(key).and_then(|uid| uid.parse().ok());
         uid.is_some_and(|uid| cx.ledger.is_diverged(&uid))
     };
     let siblings = || cx.deployments.group(&scene.key.sibling(environment.id.name.as_str()));

@@ -24,11 +24,7 @@ const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_mins(5);
 
 /// Keeps one Environment as it should be.
-pub async fn reconcile<R: Resources>(
-    object: Arc<WireEnvironment>,
-    cx: Arc<Context<R>>,
-) -> Result<Action, PublishError> {
-    let key = Key::of(&*object);
+pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
     cx.in_view().await;
     let _timer = cx.metrics.reconcile("environment");
     match attempt(&key, &cx).await {
@@ -127,7 +123,7 @@ async fn upkeep<R: Resources>(
     }
     match effect {
         Some(Effect::RemoveFinalizer) => {
-            act::remove_finalizer(cx, &*written, AUDIT_FINALIZER).await?;
+            act::remove_finalizer(cx, &cx.environments, &*written, AUDIT_FINALIZER).await?;
             cx.ledger.forget(&environment.id.uid);
             // Releases that were kept for it may be waiting to go.
             let services = environment.status.services.iter();
@@ -158,8 +154,7 @@ async fn known_operations<R: Resources>(cx: &Context<R>, environment: &Environme
 async fn holder<R: Resources>(cx: &Context<R>, key: &Key, environment: &Environment) -> Result<Holder, PublishError> {
     let Some(claim) = &environment.status.claim else { return Ok(Holder::None) };
     for member in cx.deployments.group(key) {
-        let uid = cx.deployments.get(&member).and_then(|object| object.uid());
-        if uid.as_deref() == Some(claim.deployment.as_str()) {
+        if cx.deployments.uid(&member).as_deref() == Some(claim.deployment.as_str()) {
             return Ok(Holder::Present);
         }
     }
@@ -172,7 +167,7 @@ async fn holder<R: Resources>(cx: &Context<R>, key: &Key, environment: &Environm
 
 fn unfinished<R: Resources>(cx: &Context<R>, key: &Key) -> usize {
     let open = |member: &Key| {
-        let object = cx.deployments.get(member);
+        let object = cx.deployments.in_motion(member);
         object.is_some_and(|object| !object.status.as_ref().map_or(Phase::Pending, |status| status.phase).ended())
     };
     cx.deployments.group(key).iter().filter(|member| open(member)).count()

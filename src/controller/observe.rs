@@ -113,7 +113,7 @@ impl Scene {
         let policy = self.environment.as_ref().map(|environment| &environment.policy);
         let frozen = policy.is_some_and(|policy| policy.frozen(clock::now()).is_some());
         let members = cx.deployments.group(&group);
-        let members = members.iter().filter_map(|key| cx.deployments.get(key));
+        let members = members.iter().filter_map(|key| cx.deployments.in_motion(key));
         members.filter(|wire| !frozen || defies_freeze(wire)).filter_map(|wire| waiting(&wire)).collect()
     }
 }

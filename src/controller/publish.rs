@@ -17,12 +17,12 @@ use slipway_domain::event::Event;
 use slipway_domain::wait::Wait;
 use slipway_store::{AttemptRow, Record};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Cached};
 use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::LedgerError;
-use crate::resources::{Custom, ResourceError, Resources};
+use crate::resources::{ResourceError, Resources};
 use crate::row;
 
 /// Why something could not be published.
@@ -43,7 +43,7 @@ pub enum PublishError {
 }
 
 /// Something whose status has an audit block.
-pub trait Audited: Custom {
+pub trait Audited: Cached {
     /// The audit block, once there is a status.
     fn audit(&self) -> Option<&slipway_crd::Audit>;
 
@@ -305,7 +305,7 @@ async fn resolve<R: Resources, K: Audited>(
 }
 
 /// Reads an object as it is now into its cache.
-pub async fn refresh<R: Resources, K: Custom>(
+pub async fn refresh<R: Resources, K: Cached>(
     cx: &Context<R>,
     cache: &Cache<K>,
     key: &Key,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
-use slipway_crd::{IN_USE_FINALIZER, Release, parse, render};
+use slipway_crd::{IN_USE_FINALIZER, parse, render};
 
 use crate::act;
 use crate::clock;
@@ -13,14 +13,13 @@ use crate::publish::{self, PublishError};
 use crate::resources::Resources;
 
 /// Says what a Release is, and lets it go when nothing needs it.
-pub async fn reconcile<R: Resources>(object: Arc<Release>, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
-    let key = Key::of(&*object);
+pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
     cx.in_view().await;
     let _timer = cx.metrics.reconcile("release");
     let Some(release) = cx.releases.get(&key) else { return Ok(Action::await_change()) };
     if release.metadata.deletion_timestamp.is_some() {
         if used_by(&cx, &key).is_none() {
-            act::remove_finalizer(&cx, &*release, IN_USE_FINALIZER).await?;
+            act::remove_finalizer(&cx, &cx.releases, &*release, IN_USE_FINALIZER).await?;
         }
         return Ok(Action::await_change());
     }
@@ -34,7 +33,7 @@ pub fn wake_unused<R: Resources>(cx: &Context<R>, environment: &slipway_crd::Env
     let services = environment.status.iter().flat_map(|status| &status.services);
     for release in services.flat_map(|service| [&service.current_release, &service.previous_release]).flatten() {
         let key = Key::of(environment).sibling(&release.name);
-        if cx.releases.get(&key).is_some_and(|release| release.metadata.deletion_timestamp.is_some()) {
+        if cx.releases.in_motion(&key).is_some_and(|release| release.metadata.deletion_timestamp.is_some()) {
             let _ = cx.wake_release.send(key);
         }
     }
@@ -51,10 +50,6 @@ fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
             })
         })
     };
-    let environments = cx.environments.all();
-    let mut here = environments
-        .iter()
-        .filter_map(|environment| cx.environments.get(&Key::of(&**environment)))
-        .filter(|environment| environment.metadata.namespace.as_deref() == Some(&key.namespace));
-    here.find(|environment| uses(environment)).map(|environment| Key::of(&*environment))
+    let mut here = cx.environments.within(&key.namespace).into_iter();
+    here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)))
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use slipway_crd::Deployment;
 use slipway_store::{Archive, OpenError, Options, ReadError, RecordError};
 use tokio::sync::mpsc;
 
@@ -189,16 +188,9 @@ async fn lead(
     let (wake_deployment, from_others) = mpsc::unbounded_channel();
     let cx = Arc::new(Context {
         resources: cluster,
-        deployments: Cache::new(|deployment: &Deployment| {
-            let key = Key::of(deployment);
-            let environment = key.sibling(&deployment.spec.environment_ref.name);
-            [Some(environment), streams::named_release(deployment).map(|name| streams::for_release(&key, name))]
-                .into_iter()
-                .flatten()
-                .collect()
-        }),
-        environments: Cache::new(|_| Vec::new()),
-        releases: Cache::new(|_| Vec::new()),
+        deployments: Cache::default(),
+        environments: Cache::default(),
+        releases: Cache::default(),
         ledger,
         runtimes: Runtimes::new(client.clone(), archive.secret_key()),
         executor,

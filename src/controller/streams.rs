@@ -1,20 +1,23 @@
 //! Three kinds, three streams of changes, three reconcilers: who is woken by what.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
 use slipway_crd::operation::{Deploy, Operation};
 use slipway_crd::{Deployment, Environment, Release};
 use tokio::sync::mpsc;
 
+use crate::cache::Cached;
 use crate::context::Context;
 use crate::key::Key;
 use crate::publish::PublishError;
-use crate::resources::{Custom, ResourceError, Resources};
+use crate::resources::{ResourceError, Resources};
 use crate::{deployment, environment, release};
 
 /// How many objects of one kind are reconciled at a time.
@@ -28,69 +31,104 @@ pub async fn reconcile_all<R: Resources>(
     release_wakes: mpsc::UnboundedReceiver<Key>,
 ) {
     // Each kind is watched once; what other kinds wait for is told apart from the same streams.
-    let environments = cx.environments.fill(cx.resources.watch()).touched_objects();
-    let releases = cx.releases.fill(cx.resources.watch()).touched_objects();
-    let deployments = cx.deployments.fill(cx.resources.watch()).touched_objects();
-    let environments = waking(environments, cx.clone(), |cx, environment: &Environment| {
-        release::wake_unused(cx, environment);
-        cx.deployments.group(&Key::of(environment))
+    let waker = cx.clone();
+    let environments = cx.environments.fill(cx.resources.watch(), move |environment| {
+        release::wake_unused(&waker, environment);
+        wake_waiting(&waker, &Key::of(environment));
     });
-    let releases = waking(releases, cx.clone(), |cx, release: &Release| {
+    let waker = cx.clone();
+    let releases = cx.releases.fill(cx.resources.watch(), move |release| {
         let key = Key::of(release);
-        cx.deployments.group(&for_release(&key, &key.name))
+        wake_waiting(&waker, &for_release(&key, &key.name));
     });
+    let deployments = cx.deployments.fill(cx.resources.watch(), |_| {});
 
-    let environments = controller(environments, cx.environments.reader())
+    let environments = controller(environments, cx.environments.names())
         .reconcile_on(refs(environment_wakes))
-        .run(environment::reconcile, |_, error, cx| retry("environment", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
-    let releases = controller(releases, cx.releases.reader())
+        .run(
+            |name, cx| environment::reconcile(Key::of(&*name), cx),
+            |_, error, cx| retry("environment", error, &cx),
+            cx.clone(),
+        )
+        .for_each(|outcome| std::future::ready(unread("environments", outcome)));
+    let releases = controller(releases, cx.releases.names())
         .reconcile_on(refs(release_wakes))
-        .run(release::reconcile, |_, error, cx| retry("release", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
-    let deployments = controller(deployments, cx.deployments.reader())
+        .run(
+            |name, cx| release::reconcile(Key::of(&*name), cx),
+            |_, error, cx| retry("release", error, &cx),
+            cx.clone(),
+        )
+        .for_each(|outcome| std::future::ready(unread("releases", outcome)));
+    let deployments = controller(deployments, cx.deployments.names())
         .reconcile_on(refs(wakes))
         .reconcile_on(refs(from_others))
-        .run(deployment::reconcile, |_, error, cx| retry("deployment", error, &cx), cx.clone())
-        .for_each(|_| std::future::ready(()));
+        .run(
+            |name, cx| deployment::reconcile(Key::of(&*name), cx),
+            |_, error, cx| retry("deployment", error, &cx),
+            cx.clone(),
+        )
+        .for_each(|outcome| std::future::ready(unread("deployments", outcome)));
     tokio::join!(environments, releases, deployments);
 }
 
-fn controller<K: Custom>(
-    stream: impl Stream<Item = watcher::Result<K>> + Send + 'static,
-    reader: kube::runtime::reflector::Store<K>,
-) -> Controller<K> {
-    Controller::for_stream(stream, reader)
+fn controller<K: Cached>(
+    stream: impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + Send + 'static,
+    names: Store<PartialObjectMeta<K>>,
+) -> Controller<PartialObjectMeta<K>> {
+    Controller::for_stream(stream, names)
         .with_config(kube::runtime::controller::Config::default().concurrency(CONCURRENCY))
 }
 
-/// Passes a stream on, and wakes the Deployments that its objects matter to.
-fn waking<K: Custom, R: Resources>(
-    stream: impl Stream<Item = watcher::Result<K>> + Send + 'static,
-    cx: Arc<Context<R>>,
-    whom: impl Fn(&Context<R>, &K) -> Vec<Key> + Send + 'static,
-) -> impl Stream<Item = watcher::Result<K>> + Send + 'static {
-    stream.inspect(move |object| {
-        if let Ok(object) = object {
-            for key in whom(&cx, object) {
-                let open = cx.deployments.get(&key).is_some_and(|deployment| matters(&deployment));
-                if open {
-                    let _ = cx.wake_deployment.send(key);
-                }
-            }
+/// Wakes the Deployments of a group to which a change around them can matter.
+fn wake_waiting<R: Resources>(cx: &Context<R>, group: &Key) {
+    for key in cx.deployments.group(group) {
+        if cx.deployments.in_motion(&key).is_some() {
+            let _ = cx.wake_deployment.send(key);
         }
-    })
+    }
 }
 
-/// Whether a change around a Deployment can matter to it: it has not ended, or a rollback of it waits.
-fn matters(deployment: &Deployment) -> bool {
-    let Some(status) = &deployment.status else { return true };
-    let rollback = status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
-    !status.phase.ended() || rollback || deployment.metadata.deletion_timestamp.is_some()
+/// A watch that fails is tried again with growing pauses. Until then nothing of this kind is seen, which somebody has to
+/// learn from somewhere; failed reconciliations have been told of by [`retry`].
+fn unread<T, E: Error + 'static>(what: &'static str, outcome: Result<T, controller::Error<E, watcher::Error>>) {
+    if let Err(controller::Error::QueueError(error)) = outcome {
+        tracing::warn!(error = %crate::explain(&error), "the watch of {what} failed; it is tried again");
+    }
+}
+
+impl Cached for Deployment {
+    /// It has ended, and no rollback of it waits or runs.
+    fn at_rest(&self) -> bool {
+        let Some(status) = &self.status else { return false };
+        let rollback = status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
+        status.phase.ended() && !rollback && self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// Its Environment, and the Release that it names.
+    fn groups(&self) -> Vec<Key> {
+        let key = Key::of(self);
+        let environment = key.sibling(&self.spec.environment_ref.name);
+        let release = named_release(self).map(|name| for_release(&key, name));
+        [Some(environment), release].into_iter().flatten().collect()
+    }
+}
+
+impl Cached for Environment {
+    /// Nobody has it.
+    fn at_rest(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.claim.is_none()) && self.metadata.deletion_timestamp.is_none()
+    }
+}
+
+impl Cached for Release {
+    /// It is known by its content, and stays.
+    fn at_rest(&self) -> bool {
+        self.status.is_some() && self.metadata.deletion_timestamp.is_none()
+    }
 }
 
 /// The Release that a Deployment names.
-pub fn named_release(deployment: &Deployment) -> Option<&str> {
+fn named_release(deployment: &Deployment) -> Option<&str> {
     match &deployment.spec.operation {
         Operation::Deploy(Deploy::ReleaseRef(reference)) => Some(&reference.name),
         Operation::Rollback(rollback) => Some(&rollback.to_release_ref.name),
@@ -103,11 +141,13 @@ pub fn named_release(deployment: &Deployment) -> Option<&str> {
 }
 
 /// The group of the Deployments that name a Release. No Environment is called so: a name has no slash.
-pub fn for_release(key: &Key, release: &str) -> Key {
+fn for_release(key: &Key, release: &str) -> Key {
     key.sibling(format!("release/{release}"))
 }
 
-fn refs<K: Custom>(keys: mpsc::UnboundedReceiver<Key>) -> impl Stream<Item = ObjectRef<K>> + Send + 'static {
+fn refs<K: Cached>(
+    keys: mpsc::UnboundedReceiver<Key>,
+) -> impl Stream<Item = ObjectRef<PartialObjectMeta<K>>> + Send + 'static {
     futures::stream::unfold(keys, |mut keys| async move {
         // A closed channel must not end the stream: the controller would end with it.
         match keys.recv().await {
