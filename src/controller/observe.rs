@@ -8,6 +8,7 @@ use slipway_domain::decide::{Observed, Planned, Twin};
 use slipway_domain::deployment::Deployment;
 use slipway_domain::environment::Environment;
 use slipway_domain::gate::Evidence;
+use slipway_domain::name::ReleaseName;
 use slipway_domain::phase::Phase;
 use slipway_domain::queue::Waiting;
 use slipway_domain::wait::Wait;
@@ -114,7 +115,23 @@ impl Scene {
         let frozen = policy.is_some_and(|policy| policy.frozen(clock::now()).is_some());
         let members = cx.deployments.group(&group);
         let members = members.iter().filter_map(|key| cx.deployments.in_motion(key));
-        members.filter(|wire| !frozen || defies_freeze(wire)).filter_map(|wire| waiting(&wire)).collect()
+        let waiting = members.filter(|wire| !frozen || defies_freeze(wire)).filter_map(|wire| {
+            let waiting = waiting(&wire)?;
+            (waiting.uid == self.deployment.id.uid || self.can_go(cx, &wire)).then_some(waiting)
+        });
+        waiting.collect()
+    }
+
+    /// Whether a Deployment of the same Environment has what it needs: one whose Release is gone, or cannot be rendered
+    /// any more, goes when it is back, and nobody waits for that.
+    fn can_go<R: Resources>(&self, cx: &Context<R>, wire: &WireDeployment) -> bool {
+        let (Some(environment), Some(wire_environment)) = (&self.environment, &self.wire_environment) else {
+            return true;
+        };
+        let Ok(deployment) = parse::deployment(wire) else { return false };
+        let release = |name: &ReleaseName| cx.releases.get(&self.key.sibling(name.as_str()));
+        let planned = cx.runtimes.plan(&deployment.request, environment, wire_environment, release);
+        matches!(planned, Planned::Ready(_))
     }
 }
 

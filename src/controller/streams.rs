@@ -39,7 +39,12 @@ pub async fn reconcile_all<R: Resources>(
     let waker = cx.clone();
     let releases = cx.releases.fill(cx.resources.watch(), move |release| {
         let key = Key::of(release);
-        wake_waiting(&waker, &for_release(&key, &key.name));
+        for named in waker.deployments.group(&for_release(&key, &key.name)) {
+            // Whether it can go concerns those behind it in the queue as well.
+            if let Some(deployment) = waker.deployments.in_motion(&named) {
+                wake_waiting(&waker, &named.sibling(&deployment.spec.environment_ref.name));
+            }
+        }
     });
     let deployments = cx.deployments.fill(cx.resources.watch(), |_| {});
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
-use slipway_crd::Deployment;
+use slipway_crd::{Deployment, Release};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
 use slipway_tests::stage::{ALICE, Stage};
@@ -98,6 +98,29 @@ async fn deployments_to_one_environment_run_one_at_a_time_in_the_order_of_approv
         spans.push((at("release.applying"), at("release.applied")));
     }
     assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_one_whose_release_is_gone() {
+    let stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let slow =
+        workload("slow", "1").with("spec.template.metadata.annotations", json!({"slipway.dev/ready-after": "6s"}));
+    stage.apply(ALICE, &release("slow-v1", "slow", &[slow])).await;
+    apply(&stage, "slow-v1", "slow").await;
+    stage.phase("slow-v1", Phase::Applying).await;
+    for (name, service) in [("web-v1", "web"), ("api-v1", "api")] {
+        deploy(&stage, name, service, &[service]).await;
+        stage.waits(name, "Queued").await;
+    }
+    stage.delete::<Release>("web-v1").await;
+    stage.gone::<Release>("web-v1").await;
+    let left = stage.waits("web-v1", "ReleaseNotFound").await;
+    stage.phase("api-v1", Phase::Succeeded).await;
+    assert_eq!(left.status.unwrap().phase, Phase::Approved);
+
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({"of": "web-v1"}))])).await;
+    stage.phase("web-v1", Phase::Succeeded).await;
 }
 
 #[tokio::test]
