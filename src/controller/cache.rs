@@ -351,3 +351,6 @@ fn read<K>(known: &RwLock<Known<K>>) -> RwLockReadGuard<'_, Known<K>> {
 fn write<K>(known: &RwLock<Known<K>>) -> RwLockWriteGuard<'_, Known<K>> {
     known.write().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! that went apart from the cluster is not.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 pub struct Readiness {
     trouble: Arc<Mutex<Option<String>>>,
     term: Arc<Mutex<Option<(Ledger, Executor)>>>,
+    in_view: Arc<AtomicBool>,
 }
 
 impl Readiness {
@@ -40,11 +42,19 @@ impl Readiness {
         *self.term.lock().unwrap_or_else(PoisonError::into_inner) = Some((ledger, executor));
     }
 
+    /// Everything was listed once: from now on things are decided.
+    pub fn in_view(&self) {
+        self.in_view.store(true, Ordering::Relaxed);
+    }
+
     /// Everything that is wrong, a line each; empty when nothing is.
     pub fn report(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if let Some((ledger, _)) = &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
+            if !self.in_view.load(Ordering::Relaxed) {
+                lines.push("not all resources could be listed yet: the log says which, and why".to_owned());
+            }
             lines
                 .extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));
         }

@@ -205,7 +205,14 @@ async fn lead(
         wake_deployment,
     });
     let head = term::remember_heads(archive, leader);
+    let viewed = cx.clone();
+    let view = async {
+        viewed.in_view().await;
+        readiness.in_view();
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = view => Ok(()),
         () = streams::reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
         result = head => result,
     }
