@@ -14,6 +14,8 @@ use super::snapshot;
 
 /// How long one step may take, in seconds: several lease periods, on a machine that is busy.
 const PATIENCE: u64 = 60;
+/// Where the controller-manager numbers the states of a workload.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 /// How often a controller may end in one run.
 const LIVES: usize = 8;
 
@@ -178,6 +180,11 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
             let ready = object.pointer("/status/readiness").and_then(Value::as_str) == Some("ready");
             if ready { Ok(()) } else { Err(format!("{}", object["status"])) }
         }
+        Step::Known(name) => {
+            let object = site.get("Release", namespace, name).await?.unwrap_or_default();
+            let known = object.pointer("/status/digest").is_some();
+            if known { Ok(()) } else { Err(format!("{}", object["status"])) }
+        }
         Step::Phase(name, wanted) => {
             let found = phase("Deployment", name).await?;
             if found == wanted { Ok(()) } else { Err(found) }
@@ -231,6 +238,9 @@ pub(super) async fn settled(
             return Ok(Err(format!("release {} has no digest", release["metadata"]["name"])));
         }
     }
+    if let Err(why) = observed(site, namespace).await? {
+        return Ok(Err(why));
+    }
     let rows = rows(database)?;
     for object in deployments.iter().chain([&environment]) {
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
@@ -244,6 +254,29 @@ pub(super) async fn settled(
     for (uid, kind) in unreleased(database)? {
         if !deployments.iter().any(|deployment| deployment["metadata"]["uid"] == uid.as_str()) {
             return Ok(Err(format!("the archive does not know that {kind} {uid} is gone")));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The controller-manager has seen every workload as it is now, and has numbered it as its newest replica set.
+async fn observed(site: &Site, namespace: &str) -> Result<Result<(), String>, SweepError> {
+    let revision = |object: &Value| {
+        let text = object["metadata"]["annotations"][REVISION].as_str().unwrap_or_default();
+        text.parse::<u64>().ok()
+    };
+    let workloads = site.list("Workload", namespace).await?;
+    let sets = if workloads.is_empty() { Vec::new() } else { site.list("ReplicaSet", namespace).await? };
+    for workload in &workloads {
+        let (name, uid) = (&workload["metadata"]["name"], &workload["metadata"]["uid"]);
+        let (wanted, seen) = (&workload["metadata"]["generation"], &workload["status"]["observedGeneration"]);
+        if wanted != seen {
+            return Ok(Err(format!("workload {name} is at generation {wanted}, and {seen} was seen")));
+        }
+        let owned = |set: &&Value| set["metadata"]["ownerReferences"][0]["uid"] == *uid;
+        let newest = sets.iter().filter(owned).filter_map(revision).max();
+        if newest.is_none() || revision(workload) != newest {
+            return Ok(Err(format!("workload {name} is at revision {:?} of {newest:?}", revision(workload))));
         }
     }
     Ok(Ok(()))

@@ -135,6 +135,7 @@ impl<'a> Lane<'a> {
             let target = format!("{home}-{environment}");
             site.namespace(&target).await?;
             site.apply(&target, objects::binding("guest", &home)).await?;
+            site.wait_for_rights(&target, &home).await?;
             site.apply(&home, objects::environment(environment, &target, &json!({}))).await?;
         }
         let folder = site.folder(&home)?;

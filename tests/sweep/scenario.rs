@@ -31,6 +31,8 @@ pub enum Step {
     Ready,
     /// Creates a release with an image.
     Release(&'static str, &'static str),
+    /// Waits until a release is known by its digest: whoever writes that must not be left to chance.
+    Known(&'static str),
     /// Asks for a Deployment of the release of the same name.
     Deploy(&'static str),
     /// Waits until a Deployment is in a phase.
@@ -65,11 +67,21 @@ impl Scenario {
     pub const FIRST: &[Step] = &V1;
 }
 
-const V1: [Step; 5] = [
+const V1: [Step; 6] = [
     Step::Environment { manual: false },
     Step::Ready,
     Step::Release("web-v1", GOOD),
+    Step::Known("web-v1"),
     Step::Deploy("web-v1"),
+    Step::Settled("Active"),
+];
+
+/// What comes before an application that takes until somebody ends it.
+const UNREADY: [Step; 5] = [
+    Step::Environment { manual: false },
+    Step::Ready,
+    Step::Release("web-v1", SLOW),
+    Step::Known("web-v1"),
     Step::Settled("Active"),
 ];
 
@@ -79,13 +91,19 @@ pub const ALL: [Scenario; 7] = [
     Scenario {
         name: "fails-and-is-rolled-back",
         before: &V1,
-        steps: &[Step::Release("web-v2", BROKEN), Step::Deploy("web-v2"), Step::Settled("Active")],
+        steps: &[
+            Step::Release("web-v2", BROKEN),
+            Step::Known("web-v2"),
+            Step::Deploy("web-v2"),
+            Step::Settled("Active"),
+        ],
     },
     Scenario {
         name: "is-rolled-back-by-hand",
         before: &V1,
         steps: &[
             Step::Release("web-v2", BETTER),
+            Step::Known("web-v2"),
             Step::Deploy("web-v2"),
             Step::Settled("Active"),
             Step::Rollback("web-v2"),
@@ -95,9 +113,10 @@ pub const ALL: [Scenario; 7] = [
     },
     Scenario {
         name: "is-aborted-before-it-starts",
-        before: &[Step::Environment { manual: true }, Step::Ready],
+        before: &[Step::Environment { manual: true }, Step::Ready, Step::Settled("Active")],
         steps: &[
             Step::Release("web-v1", GOOD),
+            Step::Known("web-v1"),
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Previewed"),
             Step::Abort("web-v1"),
@@ -107,12 +126,13 @@ pub const ALL: [Scenario; 7] = [
     },
     Scenario {
         name: "is-aborted-in-the-queue-and-while-applying",
-        before: &[Step::Environment { manual: false }, Step::Ready, Step::Release("web-v1", SLOW)],
+        before: &UNREADY,
         steps: &[
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Applying"),
             Step::Workload(SLOW),
             Step::Release("web-v2", GOOD),
+            Step::Known("web-v2"),
             Step::Deploy("web-v2"),
             Step::Phase("web-v2", "Approved"),
             Step::Abort("web-v2"),
@@ -129,7 +149,7 @@ pub const ALL: [Scenario; 7] = [
     },
     Scenario {
         name: "is-deleted-while-applying",
-        before: &[Step::Environment { manual: false }, Step::Ready, Step::Release("web-v1", SLOW)],
+        before: &UNREADY,
         steps: &[
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Applying"),
@@ -159,7 +179,9 @@ impl Step {
                 site.add("Deployment", namespace, name, json!({"rollbacks": [request]})).await
             }
             Self::Delete(name) => site.delete("Deployment", namespace, name).await,
-            Self::Ready | Self::Phase(..) | Self::Workload(_) | Self::Gone(_) | Self::Settled(_) => Ok(()),
+            Self::Ready | Self::Known(_) | Self::Phase(..) | Self::Workload(_) | Self::Gone(_) | Self::Settled(_) => {
+                Ok(())
+            }
         }
     }
 }

@@ -84,7 +84,24 @@ impl Site {
         for object in objects::account(name) {
             self.apply(name, object).await?;
         }
-        Ok(())
+        self.wait_for_rights(name, name).await
+    }
+
+    /// Waits until the account of the namespace `from` may write to `name`. The server learns of a binding a moment after
+    /// it has stored it, and a controller that asked before would ask again, and write that down, some seconds later.
+    pub async fn wait_for_rights(&self, name: &str, from: &str) -> Result<(), SweepError> {
+        let resource = objects::resource("SubjectAccessReview");
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let review = DynamicObject::new("", &resource).data(json!({"spec": {
+            "user": format!("system:serviceaccount:{from}:deployer"),
+            "resourceAttributes": {"namespace": name, "verb": "patch", "group": "apps", "resource": "deployments"},
+        }}));
+        until(30, &format!("the rights of {from} in {name}"), async || {
+            let answer = api.create(&PostParams::default(), &review).await.map_err(kube_error("who may write"))?;
+            let allowed = answer.data.pointer("/status/allowed").and_then(Value::as_bool) == Some(true);
+            Ok(if allowed { Ok(()) } else { Err(answer.data["status"].to_string()) })
+        })
+        .await
     }
 
     /// Applies an object as the administrator.
