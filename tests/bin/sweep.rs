@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use slipway_tests::plane::Plane;
-use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, kill, learn, pairs, single};
+use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, forget_failures, kill, learn, pairs, single};
 
 /// Cuts a controller at each of its effects, and compares how every story ends.
 #[derive(Debug, Parser)]
@@ -53,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     let Arguments { only, fault, width, pairs: twice, kills, lanes, seed, keep } = arguments;
     let seed = seed.unwrap_or_else(rand::random);
     println!("sweep: --seed {seed}");
+    forget_failures();
     let plane = Plane::start()?;
     let mut site = Site::open(&plane).await?;
     if keep {

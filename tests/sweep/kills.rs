@@ -90,8 +90,9 @@ pub async fn kill(site: &Site, seed: u64, kills: usize, lanes: usize, progress: 
         let mut killed = Killed::default();
         let done = run(site, lane, seed.wrapping_add(lane as u64), each(lane), &mut killed, progress).await;
         if let Err(error) = done {
-            progress(&format!("WRONG lane {lane}: {error}"));
-            killed.failures.push(format!("lane {lane}: {error}"));
+            let text = format!("lane {lane}: {error}; see {}", site.set_aside(&Lane::home(lane)).display());
+            progress(&format!("WRONG {text}"));
+            killed.failures.push(text);
         }
         killed
     });
@@ -128,8 +129,12 @@ async fn run(
 }
 
 impl<'a> Lane<'a> {
+    fn home(number: usize) -> String {
+        format!("kills-{number}")
+    }
+
     async fn open(site: &'a Site, number: usize) -> Result<Self, SweepError> {
-        let home = format!("kills-{number}");
+        let home = Self::home(number);
         site.namespace(&home).await?;
         for environment in ENVIRONMENTS {
             let target = format!("{home}-{environment}");

@@ -26,6 +26,6 @@ pub use process::{Faulty, Journal, Process, program};
 pub use restore::Restorable;
 pub use scenario::{ALL, Scenario, Step};
 pub use single::{Reference, Report, learn, pairs, single};
-pub use site::{Site, until};
+pub use site::{Site, forget_failures, until};
 pub use snapshot::differences;
 pub use takeover::{Thawed, take_over};

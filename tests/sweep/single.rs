@@ -232,6 +232,10 @@ async fn run_all(
             report.failures.push(format!("{title}: the run did not come to this point"));
         }
         if !good {
+            let kept = site.set_aside(&namespace);
+            if let Some(failure) = report.failures.last_mut() {
+                failure.push_str(&format!("\n    see {}", kept.display()));
+            }
             progress(&format!("WRONG {}", report.failures.last().map_or("", String::as_str)));
         }
         if report.runs.is_multiple_of(25) || report.runs == total {

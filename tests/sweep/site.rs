@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::error::{SweepError, io_error, kube_error};
 use super::objects;
+use super::process::program;
 use super::writes::Writes;
 use crate::plane::Plane;
 
@@ -67,6 +68,20 @@ impl Site {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(&path).map_err(io_error(format!("{} cannot be made", path.display())))?;
         Ok(path)
+    }
+
+    /// Moves the folder of a case that went wrong to where it stays: `target/sweep-failures`. Returns where it is then.
+    pub fn set_aside(&self, name: &str) -> PathBuf {
+        let from = self.folder.path().join(name);
+        let moved = failures().and_then(|to| {
+            let to = to.join(name);
+            let _ = std::fs::remove_dir_all(&to);
+            std::fs::create_dir_all(&to)
+                .and_then(|()| shift(&from, &to))
+                .map_err(io_error("a folder cannot be kept"))?;
+            Ok(to)
+        });
+        moved.unwrap_or(from)
     }
 
     /// Keeps the folders of all cases, for a look after a failure. Returns where they are.
@@ -175,6 +190,29 @@ impl Site {
         }
         Ok(())
     }
+}
+
+/// Where the folders of cases that went wrong are kept.
+fn failures() -> Result<PathBuf, SweepError> {
+    let program = program("faulty")?;
+    let target = program.ancestors().nth(2).unwrap_or(Path::new("target"));
+    Ok(target.join("sweep-failures"))
+}
+
+/// Removes what earlier sweeps have set aside.
+pub fn forget_failures() {
+    if let Ok(folder) = failures() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// Moves the files of a folder, also to another file system.
+fn shift(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    std::fs::remove_dir_all(from)
 }
 
 async fn whoami(client: &Client) -> Result<String, SweepError> {
