@@ -31,7 +31,7 @@ async fn a_controller_that_is_cut_at_any_kind_of_effect_ends_like_one_that_is_le
         assert!(references[0].points.contains(&cut.point), "{cut}: {:?}", references[0].points);
     }
     let report = single(&site, &references, 4, |_, fault| cuts.contains(fault), |_| {}).await;
-    assert_eq!((report.runs, report.failures), (cuts.len(), Vec::new()));
+    assert_eq!((report.complete, report.failures), (cuts.len(), Vec::new()));
 }
 
 async fn thawed(namespace: &str, point: &str) -> Thawed {

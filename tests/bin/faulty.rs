@@ -31,7 +31,7 @@ struct Arguments {
     #[arg(long)]
     namespace: String,
     /// How long the lease lasts, in seconds
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     lease_seconds: u64,
     /// What it calls itself to the API server
     #[arg(long, default_value = "faulty")]

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::error::SweepError;
 use super::objects;
+use super::point::Point;
 use super::site::Site;
 
 /// The Environment of every story.
@@ -60,11 +61,34 @@ pub struct Scenario {
     pub before: &'static [Step],
     /// What is cut.
     pub steps: &'static [Step],
+    /// How often the Environment is given back in that.
+    pub given_back: u32,
 }
 
 impl Scenario {
     /// An Environment in which the first release of a service runs.
     pub const FIRST: &[Step] = &V1;
+
+    /// Why a run may have this effect or not, whatever is broken in it; None for one that every run has. Such an effect is
+    /// not cut; what follows from it is compared.
+    ///
+    /// This is the only place that excuses an effect: one that is here by mistake is one that no sweep tries.
+    pub(super) fn excused(&self, point: &Point) -> Option<&'static str> {
+        let (needed, why) = match point.name.as_str() {
+            "commit record environments" => (
+                self.given_back,
+                "an Environment that is given back is recorded by whoever gave it back, and by its own reconciler if the \
+                 watch has told that one before the record was made; the second changes nothing",
+            ),
+            "patch deployments.slipway.dev/web-v1" => (
+                1,
+                "a Deployment whose finalizer was removed is looked at again before the watch has told that it is gone, \
+                 and the finalizer is removed once more",
+            ),
+            _ => return None,
+        };
+        (point.number > needed).then_some(why)
+    }
 }
 
 const V1: [Step; 6] = [
@@ -87,7 +111,7 @@ const UNREADY: [Step; 5] = [
 
 /// All of them.
 pub const ALL: [Scenario; 7] = [
-    Scenario { name: "succeeds", before: &[], steps: &V1 },
+    Scenario { name: "succeeds", before: &[], steps: &V1, given_back: 1 },
     Scenario {
         name: "fails-and-is-rolled-back",
         before: &V1,
@@ -97,6 +121,7 @@ pub const ALL: [Scenario; 7] = [
             Step::Deploy("web-v2"),
             Step::Settled("Active"),
         ],
+        given_back: 1,
     },
     Scenario {
         name: "is-rolled-back-by-hand",
@@ -110,6 +135,7 @@ pub const ALL: [Scenario; 7] = [
             Step::Phase("web-v2", "RolledBack"),
             Step::Settled("Active"),
         ],
+        given_back: 2,
     },
     Scenario {
         name: "is-aborted-before-it-starts",
@@ -123,6 +149,7 @@ pub const ALL: [Scenario; 7] = [
             Step::Phase("web-v1", "Aborted"),
             Step::Settled("Active"),
         ],
+        given_back: 0,
     },
     Scenario {
         name: "is-aborted-in-the-queue-and-while-applying",
@@ -141,11 +168,13 @@ pub const ALL: [Scenario; 7] = [
             Step::Phase("web-v1", "Failed"),
             Step::Settled("Failed"),
         ],
+        given_back: 1,
     },
     Scenario {
         name: "is-deleted-after-its-end",
         before: &V1,
         steps: &[Step::Delete("web-v1"), Step::Gone("web-v1"), Step::Settled("Active")],
+        given_back: 0,
     },
     Scenario {
         name: "is-deleted-while-applying",
@@ -158,6 +187,7 @@ pub const ALL: [Scenario; 7] = [
             Step::Gone("web-v1"),
             Step::Settled("Failed"),
         ],
+        given_back: 1,
     },
 ];
 
