@@ -30,7 +30,7 @@ async fn a_controller_that_is_cut_at_any_kind_of_effect_ends_like_one_that_is_le
     for cut in &cuts {
         assert!(references[0].points.contains(&cut.point), "{cut}: {:?}", references[0].points);
     }
-    let report = single(&site, &references, 4, |_, fault| cuts.contains(fault), |_| {}).await;
+    let (report, _) = single(&site, &references, 4, |_, fault| cuts.contains(fault), |_| {}).await;
     assert_eq!((report.complete, report.failures), (cuts.len(), Vec::new()));
 }
 

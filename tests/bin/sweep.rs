@@ -20,7 +20,7 @@ struct Arguments {
     /// How many runs at a time
     #[arg(long, default_value_t = 8)]
     width: usize,
-    /// How many runs are cut twice
+    /// How many runs are cut twice, drawn from those that were cut once
     #[arg(long, default_value_t = 60)]
     pairs: usize,
     /// How often the program that is shipped is killed
@@ -65,8 +65,8 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     for reference in &references {
         println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
     }
-    let once = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
-    let two = pairs(&site, &references, width, (seed, twice), say).await;
+    let (once, recoveries) = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
+    let two = pairs(&site, &recoveries, width, (seed, twice), say).await;
     let killed = kill(&site, seed, kills, lanes.max(1), say).await;
     say(&once.summary("single faults"));
     say(&two.summary("pairs of faults"));

@@ -29,7 +29,7 @@ pub use process::{Faulty, Journal, Process, program};
 pub use report::{Report, Tally};
 pub use restore::Restorable;
 pub use scenario::{ALL, Scenario, Step};
-pub use single::{pairs, single};
+pub use single::{Recovery, pairs, single};
 pub use site::{Site, forget_failures, until};
 pub use snapshot::differences;
 pub use takeover::{Thawed, take_over};

@@ -15,9 +15,21 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::case::{Case, Outcome};
 use super::fault::{Fault, Mode};
 use super::learn::{Reference, TRIES};
+use super::point::Point;
 use super::process::Journal;
 use super::report::Report;
 use super::site::Site;
+
+/// A process that recovered from a fault, and the effects that it had: where a second fault can happen.
+#[derive(Debug)]
+pub struct Recovery<'a> {
+    /// How the story ends.
+    pub reference: &'a Reference,
+    /// What it recovered from.
+    pub first: Fault,
+    /// Its effects.
+    pub points: Vec<Point>,
+}
 
 /// A run to be made.
 #[derive(Debug, Clone)]
@@ -121,14 +133,14 @@ impl<'a, P: Fn(&str)> Sweep<'a, P> {
     }
 }
 
-/// Cuts each story once at each point in each way, `width` at a time.
-pub async fn single(
+/// Cuts each story once at each point in each way, `width` at a time. Returns also what recovered, for [`pairs`].
+pub async fn single<'a>(
     site: &Site,
-    references: &[Reference],
+    references: &'a [Reference],
     width: usize,
     wanted: impl Fn(&Reference, &Fault) -> bool,
     progress: impl Fn(&str),
-) -> Report {
+) -> (Report, Vec<Recovery<'a>>) {
     let mut sweep = Sweep::new(site, "cut", progress);
     let mut runs = Vec::new();
     for reference in references {
@@ -143,12 +155,15 @@ pub async fn single(
             sweep.report.points += usize::from(runs.len() > before);
         }
     }
+    let mut recoveries = Vec::new();
     let mut at_once = width;
     for again in 1..=TRIES + 1 {
         let mut unproven = Vec::new();
         for made in sweep.make(runs, at_once).await {
             if made.fired() == 0 || made.blind {
                 unproven.push(made.run);
+            } else {
+                recoveries.extend(recovery(made));
             }
         }
         // Alone, so that nothing but the story keeps the machine busy.
@@ -166,33 +181,54 @@ pub async fn single(
         let renamed = unproven.into_iter().map(|run| Run { name: format!("{}-{again}", run.name), ..run });
         runs = renamed.collect();
     }
-    sweep.report
+    (sweep.report, recoveries)
 }
 
-/// Cuts `count` runs twice: somewhere, and the process that follows somewhere too.
+/// Where a run that was cut once can be cut a second time: in the process that recovers, if it was only one.
+fn recovery(made: Made<'_>) -> Option<Recovery<'_>> {
+    let [_, second] = made.journals.as_slice() else { return None };
+    let first = made.run.faults.into_iter().next().filter(|fault| matches!(fault.mode, Mode::Before | Mode::After))?;
+    let reference = made.run.reference;
+    let needed = |point: &&Point| reference.scenario.excused(point).is_none();
+    let points: Vec<Point> = second.points.iter().filter(needed).cloned().collect();
+    (!points.is_empty()).then_some(Recovery { reference, first, points })
+}
+
+/// Cuts `count` runs twice: somewhere, and the process that recovers at one of the effects that it is known to have.
+///
+/// A process that recovers may have other effects the next time; pairs are drawn until `count` runs were cut twice.
 pub async fn pairs(
     site: &Site,
-    references: &[Reference],
+    recoveries: &[Recovery<'_>],
     width: usize,
     (seed, count): (u64, usize),
     progress: impl Fn(&str),
 ) -> Report {
     let mut random = StdRng::seed_from_u64(seed);
     let mut sweep = Sweep::new(site, "pair", progress);
-    let mut runs = Vec::new();
     let mut cut = BTreeSet::new();
-    while runs.len() < count {
-        let Some(reference) = references.choose(&mut random) else { break };
-        let mut fault = |modes: &[Mode]| {
-            let point = reference.points.choose(&mut random)?.clone();
-            Some(Fault { point, mode: *modes.get(random.random_range(0..modes.len()))? })
-        };
-        // Only a process that ended is followed by another.
-        let Some((first, second)) = fault(&[Mode::Before, Mode::After]).zip(fault(&Mode::SWEPT)) else { break };
-        cut.extend([(reference.scenario.name, first.point.clone()), (reference.scenario.name, second.point.clone())]);
-        runs.push(Run { reference, faults: vec![first, second], name: format!("pair-{}", runs.len()) });
+    let mut drawn = 0;
+    let most = count * TRIES;
+    while sweep.report.complete < count && drawn < most {
+        let mut runs = Vec::new();
+        while runs.len() < (count - sweep.report.complete).min(most - drawn) {
+            let Some(Recovery { reference, first, points }) = recoveries.choose(&mut random) else { break };
+            let Some(point) = points.choose(&mut random).cloned() else { break };
+            let mode = Mode::SWEPT[random.random_range(0..Mode::SWEPT.len())];
+            let second = Fault { point, mode };
+            cut.extend([first, &second].map(|fault| (reference.scenario.name, fault.point.clone())));
+            let name = format!("pair-{}", drawn + runs.len());
+            runs.push(Run { reference, faults: vec![first.clone(), second], name });
+        }
+        if runs.is_empty() {
+            break;
+        }
+        drawn += runs.len();
+        sweep.make(runs, width).await;
     }
     sweep.report.points = cut.len();
-    sweep.make(runs, width).await;
+    if sweep.report.complete < count {
+        sweep.wrong(format!("only {} of {drawn} runs could be cut twice, of {count}", sweep.report.complete));
+    }
     sweep.report
 }
