@@ -207,8 +207,22 @@ impl Row {
 fn defines(path: &str, name: &str) -> bool {
     let folder = if path.starts_with("tests/") { root() } else { root().join("src") };
     let text = fs::read_to_string(folder.join(path)).unwrap_or_default();
-    let needle = format!("fn {name}");
-    text.match_indices(&needle).any(|(at, _)| text[at + needle.len()..].starts_with(['(', '<']))
+    text.lines().any(|line| begins(line.trim_start(), name))
+}
+
+/// Whether a line begins a function of that name. A comment that names it, or a text, does not.
+fn begins(line: &str, name: &str) -> bool {
+    let Some((before, rest)) = line.split_once("fn ") else { return false };
+    let qualifier = |word: &str| matches!(word, "pub" | "const" | "async" | "unsafe") || word.starts_with("pub(");
+    before.split_whitespace().all(qualifier) && rest.strip_prefix(name).is_some_and(|rest| rest.starts_with(['(', '<']))
+}
+
+#[test]
+fn only_a_definition_counts_as_one() {
+    assert!(begins("pub(super) async fn sight<K>(", "sight") && begins("fn sight(&self)", "sight"));
+    for line in ["// fn sight(", "/// See fn sight(", "let text = \"fn sight(\";", "fn sighted(", "fn sight_of("] {
+        assert!(!begins(line, "sight"), "{line}");
+    }
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

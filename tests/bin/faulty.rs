@@ -12,6 +12,7 @@ use slipway_controller::{Config, LeaseConfig};
 use slipway_store::Options;
 use slipway_tests::sweep::{Fault, Injector, Mode, Point};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// A controller that breaks where it is told to.
 #[derive(Debug, Parser)]
@@ -30,7 +31,7 @@ struct Arguments {
     #[arg(long)]
     namespace: String,
     /// How long the lease lasts, in seconds
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     lease_seconds: u64,
     /// What it calls itself to the API server
     #[arg(long, default_value = "faulty")]
@@ -50,7 +51,13 @@ struct Arguments {
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SLIPWAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,slipway_controller=debug"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        // Each look at an object ends with a line that names it.
+        .with_span_events(FmtSpan::CLOSE)
+        .init();
     match Box::pin(run(Arguments::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use slipway_tests::plane::Plane;
-use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, kill, learn, pairs, single};
+use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, forget_failures, kill, learn, pairs, single};
 
 /// Cuts a controller at each of its effects, and compares how every story ends.
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ struct Arguments {
     /// How many runs at a time
     #[arg(long, default_value_t = 8)]
     width: usize,
-    /// How many runs are cut twice
+    /// How many runs are cut twice, drawn from those that were cut once
     #[arg(long, default_value_t = 60)]
     pairs: usize,
     /// How often the program that is shipped is killed
@@ -53,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     let Arguments { only, fault, width, pairs: twice, kills, lanes, seed, keep } = arguments;
     let seed = seed.unwrap_or_else(rand::random);
     println!("sweep: --seed {seed}");
+    forget_failures();
     let plane = Plane::start()?;
     let mut site = Site::open(&plane).await?;
     if keep {
@@ -64,8 +65,8 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     for reference in &references {
         println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
     }
-    let once = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
-    let two = pairs(&site, &references, width, (seed, twice), say).await;
+    let (once, recoveries) = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
+    let two = pairs(&site, &recoveries, width, (seed, twice), say).await;
     let killed = kill(&site, seed, kills, lanes.max(1), say).await;
     say(&once.summary("single faults"));
     say(&two.summary("pairs of faults"));

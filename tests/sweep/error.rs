@@ -54,6 +54,47 @@ pub enum SweepError {
     /// What was found is not what should be.
     #[error("{0}")]
     Wrong(String),
+    /// A controller lost its lease again and again, on a machine too busy to renew it: the run says nothing.
+    #[error("the controller lost its lease {0} times")]
+    Starved(usize),
+    /// An event that should be there is not.
+    #[error("lost: {0}")]
+    Lost(String),
+    /// An event is there more often than it should be.
+    #[error("doubled: {0}")]
+    Doubled(String),
+}
+
+/// What an error says of the history that a run was to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Something of it is lost.
+    Lost,
+    /// Something in it is doubled.
+    Doubled,
+    /// Nothing: the run never came to where it could be compared.
+    Unjudged,
+}
+
+impl SweepError {
+    /// What it says of the history.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            // An archive that was changed behind its own back keeps nothing.
+            Self::Lost(_) | Self::Verify(slipway_store::VerifyError::Tampered(_)) => Verdict::Lost,
+            Self::Doubled(_) => Verdict::Doubled,
+            Self::Plane(_)
+            | Self::Kube { .. }
+            | Self::Io { .. }
+            | Self::Sqlite(_)
+            | Self::Verify(_)
+            | Self::Json(_)
+            | Self::NoProgram { .. }
+            | Self::Late { .. }
+            | Self::Starved(_)
+            | Self::Wrong(_) => Verdict::Unjudged,
+        }
+    }
 }
 
 impl From<PlaneError> for SweepError {

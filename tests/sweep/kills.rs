@@ -13,18 +13,19 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use slipway_store::{Proof, verify};
 
 use super::error::SweepError;
 use super::objects;
 use super::process::{Process, program};
+use super::report::Tally;
 use super::site::{Site, until};
-use super::snapshot::{archived, histories, journal_is_archived};
+use super::snapshot::{self, histories, journal_is_archived};
 
 const ENVIRONMENTS: [&str; 3] = ["development", "integration", "demo"];
 const SERVICES: [&str; 2] = ["web", "api"];
 /// How long one Deployment may take, in seconds, with kills in between.
 const PATIENCE: u64 = 120;
+const ARCHIVE: &str = "archive.db";
 /// How many kills make a round.
 const ROUND: usize = 5;
 
@@ -39,6 +40,8 @@ pub struct Killed {
     pub deployments: usize,
     /// How many events were checked.
     pub events: usize,
+    /// What was lost, what was doubled, and what could not be judged.
+    pub tally: Tally,
     /// What was wrong.
     pub failures: Vec<String>,
 }
@@ -46,10 +49,12 @@ pub struct Killed {
 impl Killed {
     /// The one line that matters.
     pub fn summary(&self) -> String {
-        let Self { kills, rounds, deployments, events, failures } = self;
+        let Self { kills, rounds, deployments, events, tally, failures } = self;
         let wrong = failures.len();
         let well = if wrong == 0 { "every round whole".to_owned() } else { format!("{wrong} lanes wrong") };
-        format!("SIGKILL: {kills} kills in {rounds} rounds, {deployments} deployments, {events} events; {well}")
+        format!(
+            "SIGKILL: {kills} kills in {rounds} rounds, {deployments} deployments, {events} events; {well}, {tally}"
+        )
     }
 }
 
@@ -80,6 +85,8 @@ struct Lane<'a> {
     folder: PathBuf,
     known: BTreeMap<(&'static str, &'static str), Known>,
     numbers: usize,
+    /// How often a controller was started.
+    lives: Cell<usize>,
 }
 
 /// Kills `kills` times in `lanes` lanes at a time.
@@ -90,18 +97,31 @@ pub async fn kill(site: &Site, seed: u64, kills: usize, lanes: usize, progress: 
         let mut killed = Killed::default();
         let done = run(site, lane, seed.wrapping_add(lane as u64), each(lane), &mut killed, progress).await;
         if let Err(error) = done {
-            progress(&format!("WRONG lane {lane}: {error}"));
-            killed.failures.push(format!("lane {lane}: {error}"));
+            let home = Lane::home(lane);
+            let error = match site.folder(&home) {
+                Ok(folder) => snapshot::judged(&folder.join(ARCHIVE), error),
+                Err(_) => error,
+            };
+            killed.tally.count(&error);
+            let kept = site.set_aside(&home);
+            let text = format!("lane {lane}: {error}; see {}", kept.display());
+            progress(&format!("WRONG {text}"));
+            killed.failures.push(text);
         }
         killed
     });
+    let relisted = site.writes.relisted().len();
     let mut all = Killed::default();
     for one in futures::future::join_all(lanes).await {
         all.kills += one.kills;
         all.rounds += one.rounds;
         all.deployments += one.deployments;
         all.events += one.events;
+        all.tally.add(&one.tally);
         all.failures.extend(one.failures);
+    }
+    for kind in site.writes.relisted().into_iter().skip(relisted) {
+        all.failures.push(format!("the watch of {kind} began anew: not every change of an object was seen"));
     }
     all
 }
@@ -128,17 +148,22 @@ async fn run(
 }
 
 impl<'a> Lane<'a> {
+    fn home(number: usize) -> String {
+        format!("kills-{number}")
+    }
+
     async fn open(site: &'a Site, number: usize) -> Result<Self, SweepError> {
-        let home = format!("kills-{number}");
+        let home = Self::home(number);
         site.namespace(&home).await?;
         for environment in ENVIRONMENTS {
             let target = format!("{home}-{environment}");
             site.namespace(&target).await?;
             site.apply(&target, objects::binding("guest", &home)).await?;
+            site.wait_for_rights(&target, &home).await?;
             site.apply(&home, objects::environment(environment, &target, &json!({}))).await?;
         }
         let folder = site.folder(&home)?;
-        Ok(Self { site, home, folder, known: BTreeMap::new(), numbers: 0 })
+        Ok(Self { site, home, folder, known: BTreeMap::new(), numbers: 0, lives: Cell::new(0) })
     }
 
     /// People deploy until the controller was killed `kills` times, and finish what they began.
@@ -176,7 +201,6 @@ impl<'a> Lane<'a> {
 
     /// Keeps a controller running, but for the moments when it is killed. Never ends by itself.
     async fn controller(&self, moments: &[Moment], over: &Cell<bool>) -> Result<(), SweepError> {
-        let log = self.folder.join("log");
         let arguments = [
             "controller".to_owned(),
             "--kubeconfig".to_owned(),
@@ -194,6 +218,7 @@ impl<'a> Lane<'a> {
         ];
         let mut moments = moments.iter();
         loop {
+            let log = self.folder.join(format!("log-{}", self.lives.replace(self.lives.get() + 1)));
             let mut process = Process::start(&program("slipway")?, &arguments, &log)?;
             let Some(moment) = moments.next() else {
                 over.set(true);
@@ -217,7 +242,7 @@ impl<'a> Lane<'a> {
     }
 
     fn database(&self) -> PathBuf {
-        self.folder.join("archive.db")
+        self.folder.join(ARCHIVE)
     }
 
     /// Everything that happens in one Environment in one round.
@@ -345,15 +370,23 @@ impl<'a> Lane<'a> {
 
     /// Everything that must hold when nothing is open. Returns how many events there are.
     async fn check(&self) -> Result<usize, SweepError> {
-        let whole = async || Ok(self.whole().await.map_err(|error| error.to_string()));
-        until(PATIENCE, "both stores to tell the same", whole).await
+        let mut last = None;
+        let whole = until(PATIENCE, "both stores to tell the same", async || {
+            let whole = self.whole().await.map_err(|error| {
+                let text = error.to_string();
+                last = Some(error);
+                text
+            });
+            Ok(whole)
+        });
+        // What it was that did not come right says more than that it did not.
+        whole.await.map_err(|late| last.unwrap_or(late))
     }
 
     async fn whole(&self) -> Result<usize, SweepError> {
         let site = self.site;
         let wrong = |text: String| Err(SweepError::Wrong(text));
-        verify(&self.database(), &Proof::default())?;
-        let events = archived(&self.database())?;
+        let events = snapshot::whole(&self.database())?;
         let histories = histories(&events)?;
         for kind in ["Deployment", "Environment"] {
             for object in site.list(kind, &self.home).await? {
@@ -364,7 +397,7 @@ impl<'a> Lane<'a> {
             let actions: Vec<&str> = history.iter().map(|event| event.action.as_str()).collect();
             let doubled = actions.iter().any(|one| actions.iter().filter(|other| *other == one).count() > 1);
             if doubled {
-                return wrong(format!("{}: {actions:?}", history[0].resource_name));
+                return Err(SweepError::Doubled(format!("{}: {actions:?}", history[0].resource_name)));
             }
         }
         for ((environment, service), known) in &self.known {
@@ -382,7 +415,10 @@ impl<'a> Lane<'a> {
                 let count = counts.get(&format!("{kind}/{service}")).copied().unwrap_or(0);
                 if count != known.changes {
                     let text = format!("{environment} {kind}/{service}: changed {count} times, not {}", known.changes);
-                    return wrong(text);
+                    return wrong(match site.writes.relisted().as_slice() {
+                        [] => text,
+                        kinds => format!("{text}; the watch of {} began anew meanwhile", kinds.join(", ")),
+                    });
                 }
             }
         }

@@ -10,11 +10,13 @@ pub(super) const RELEASED: [&str; 3] = ["ConfigMap", "Service", "Workload"];
 pub(super) fn resource(kind: &str) -> ApiResource {
     let (group, version, kind, plural) = match kind {
         "Workload" => ("apps", "v1", "Deployment", "deployments"),
+        "ReplicaSet" => ("apps", "v1", "ReplicaSet", "replicasets"),
         "ConfigMap" => ("", "v1", "ConfigMap", "configmaps"),
         "Service" => ("", "v1", "Service", "services"),
         "Namespace" => ("", "v1", "Namespace", "namespaces"),
         "ServiceAccount" => ("", "v1", "ServiceAccount", "serviceaccounts"),
         "Lease" => ("coordination.k8s.io", "v1", "Lease", "leases"),
+        "SubjectAccessReview" => ("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews"),
         "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         "Environment" => ("slipway.dev", "v1alpha1", "Environment", "environments"),
         "Release" => ("slipway.dev", "v1alpha1", "Release", "releases"),

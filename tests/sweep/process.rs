@@ -111,8 +111,8 @@ impl Drop for Process {
 pub struct Journal {
     /// In the order in which they were reached.
     pub points: Vec<Point>,
-    /// The fault has happened.
-    pub fired: bool,
+    /// Which of them the fault has happened at.
+    pub fired: Option<usize>,
 }
 
 impl Journal {
@@ -120,7 +120,13 @@ impl Journal {
     pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let points = text.lines().filter_map(|line| line.strip_prefix(FIRED).unwrap_or(line).parse().ok()).collect();
-        Self { points, fired: text.lines().any(|line| line.starts_with(FIRED)) }
+        Self { points, fired: text.lines().position(|line| line.starts_with(FIRED)) }
+    }
+
+    /// Those that were reached before anything was broken, and the one where it was.
+    pub fn undisturbed(&self) -> &[Point] {
+        let end = self.fired.map_or(self.points.len(), |at| at + 1);
+        self.points.get(..end).unwrap_or(&self.points)
     }
 }
 

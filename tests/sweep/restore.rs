@@ -142,21 +142,16 @@ impl<'a> Restorable<'a> {
         .await
     }
 
-    /// How often Deployments have been looked at in this term.
-    pub async fn looks(&self) -> Result<u64, SweepError> {
-        let address = self.process.as_ref().and_then(Process::address);
-        let Some(address) = address else { return Ok(0) };
-        let text = get(address, "/metrics").await?;
-        let count = "slipway_reconcile_duration_seconds_count{kind=\"deployment\"} ";
-        let value = text.lines().find_map(|line| line.strip_prefix(count));
-        Ok(value.and_then(|value| value.trim().parse().ok()).unwrap_or(0))
-    }
-
-    /// Waits until Deployments have been looked at more often than `before`.
-    pub async fn looks_again(&self, before: u64) -> Result<(), SweepError> {
-        until(PATIENCE, "another look at the deployments", async || {
-            let now = self.looks().await?;
-            Ok(if now > before { Ok(()) } else { Err(format!("{now} looks")) })
+    /// Waits until this Deployment has been looked at `times` times by the process that runs.
+    pub async fn looked_at(&self, name: &str, times: usize) -> Result<(), SweepError> {
+        // A look at an object is a span of kube's, and its end a line of the log.
+        let (span, object) = ("reconciling object", format!("/{name}.{} ", self.namespace));
+        let deployment = "object.ref=Deployment.v1alpha1.slipway.dev";
+        until(PATIENCE, &format!("{times} looks at {name}"), async || {
+            let log = self.process.as_ref().map(Process::log).unwrap_or_default();
+            let ends = |line: &&str| line.contains(" close ") && line.contains(span) && line.contains(deployment);
+            let looks = log.lines().filter(ends).filter(|line| line.contains(&object)).count();
+            Ok(if looks >= times { Ok(()) } else { Err(format!("{looks} looks")) })
         })
         .await
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::error::SweepError;
 use super::objects;
+use super::point::Point;
 use super::site::Site;
 
 /// The Environment of every story.
@@ -31,6 +32,8 @@ pub enum Step {
     Ready,
     /// Creates a release with an image.
     Release(&'static str, &'static str),
+    /// Waits until a release is known by its digest: whoever writes that must not be left to chance.
+    Known(&'static str),
     /// Asks for a Deployment of the release of the same name.
     Deploy(&'static str),
     /// Waits until a Deployment is in a phase.
@@ -58,61 +61,105 @@ pub struct Scenario {
     pub before: &'static [Step],
     /// What is cut.
     pub steps: &'static [Step],
+    /// How often the Environment is given back in that.
+    pub given_back: u32,
 }
 
 impl Scenario {
     /// An Environment in which the first release of a service runs.
     pub const FIRST: &[Step] = &V1;
+
+    /// Why a run may have this effect or not, whatever is broken in it; None for one that every run has. Such an effect is
+    /// not cut; what follows from it is compared.
+    ///
+    /// This is the only place that excuses an effect: one that is here by mistake is one that no sweep tries.
+    pub(super) fn excused(&self, point: &Point) -> Option<&'static str> {
+        let (needed, why) = match point.name.as_str() {
+            "commit record environments" => (
+                self.given_back,
+                "an Environment that is given back is recorded by whoever gave it back, and by its own reconciler if the \
+                 watch has told that one before the record was made; the second changes nothing",
+            ),
+            "patch deployments.slipway.dev/web-v1" => (
+                1,
+                "a Deployment whose finalizer was removed is looked at again before the watch has told that it is gone, \
+                 and the finalizer is removed once more",
+            ),
+            _ => return None,
+        };
+        (point.number > needed).then_some(why)
+    }
 }
 
-const V1: [Step; 5] = [
+const V1: [Step; 6] = [
     Step::Environment { manual: false },
     Step::Ready,
     Step::Release("web-v1", GOOD),
+    Step::Known("web-v1"),
     Step::Deploy("web-v1"),
+    Step::Settled("Active"),
+];
+
+/// What comes before an application that takes until somebody ends it.
+const UNREADY: [Step; 5] = [
+    Step::Environment { manual: false },
+    Step::Ready,
+    Step::Release("web-v1", SLOW),
+    Step::Known("web-v1"),
     Step::Settled("Active"),
 ];
 
 /// All of them.
 pub const ALL: [Scenario; 7] = [
-    Scenario { name: "succeeds", before: &[], steps: &V1 },
+    Scenario { name: "succeeds", before: &[], steps: &V1, given_back: 1 },
     Scenario {
         name: "fails-and-is-rolled-back",
         before: &V1,
-        steps: &[Step::Release("web-v2", BROKEN), Step::Deploy("web-v2"), Step::Settled("Active")],
+        steps: &[
+            Step::Release("web-v2", BROKEN),
+            Step::Known("web-v2"),
+            Step::Deploy("web-v2"),
+            Step::Settled("Active"),
+        ],
+        given_back: 1,
     },
     Scenario {
         name: "is-rolled-back-by-hand",
         before: &V1,
         steps: &[
             Step::Release("web-v2", BETTER),
+            Step::Known("web-v2"),
             Step::Deploy("web-v2"),
             Step::Settled("Active"),
             Step::Rollback("web-v2"),
             Step::Phase("web-v2", "RolledBack"),
             Step::Settled("Active"),
         ],
+        given_back: 2,
     },
     Scenario {
         name: "is-aborted-before-it-starts",
-        before: &[Step::Environment { manual: true }, Step::Ready],
+        before: &[Step::Environment { manual: true }, Step::Ready, Step::Settled("Active")],
         steps: &[
             Step::Release("web-v1", GOOD),
+            Step::Known("web-v1"),
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Previewed"),
             Step::Abort("web-v1"),
             Step::Phase("web-v1", "Aborted"),
             Step::Settled("Active"),
         ],
+        given_back: 0,
     },
     Scenario {
         name: "is-aborted-in-the-queue-and-while-applying",
-        before: &[Step::Environment { manual: false }, Step::Ready, Step::Release("web-v1", SLOW)],
+        before: &UNREADY,
         steps: &[
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Applying"),
             Step::Workload(SLOW),
             Step::Release("web-v2", GOOD),
+            Step::Known("web-v2"),
             Step::Deploy("web-v2"),
             Step::Phase("web-v2", "Approved"),
             Step::Abort("web-v2"),
@@ -121,15 +168,17 @@ pub const ALL: [Scenario; 7] = [
             Step::Phase("web-v1", "Failed"),
             Step::Settled("Failed"),
         ],
+        given_back: 1,
     },
     Scenario {
         name: "is-deleted-after-its-end",
         before: &V1,
         steps: &[Step::Delete("web-v1"), Step::Gone("web-v1"), Step::Settled("Active")],
+        given_back: 0,
     },
     Scenario {
         name: "is-deleted-while-applying",
-        before: &[Step::Environment { manual: false }, Step::Ready, Step::Release("web-v1", SLOW)],
+        before: &UNREADY,
         steps: &[
             Step::Deploy("web-v1"),
             Step::Phase("web-v1", "Applying"),
@@ -138,6 +187,7 @@ pub const ALL: [Scenario; 7] = [
             Step::Gone("web-v1"),
             Step::Settled("Failed"),
         ],
+        given_back: 1,
     },
 ];
 
@@ -159,7 +209,9 @@ impl Step {
                 site.add("Deployment", namespace, name, json!({"rollbacks": [request]})).await
             }
             Self::Delete(name) => site.delete("Deployment", namespace, name).await,
-            Self::Ready | Self::Phase(..) | Self::Workload(_) | Self::Gone(_) | Self::Settled(_) => Ok(()),
+            Self::Ready | Self::Known(_) | Self::Phase(..) | Self::Workload(_) | Self::Gone(_) | Self::Settled(_) => {
+                Ok(())
+            }
         }
     }
 }

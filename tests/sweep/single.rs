@@ -1,151 +1,147 @@
 //! Every story, cut once at each of its effects in each way; and a sample of those cut twice.
+//!
+//! Every run is compared with its reference, also one whose fault did not happen. Only then is it asked whether it proved
+//! what it was to prove: a first process that came to its end without its fault has effects other than the reference's,
+//! and that is wrong; one whose lease ran out before it came to its fault has proved nothing, and the run is made again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use futures::{StreamExt as _, stream};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::Value;
 
 use super::case::{Case, Outcome};
-use super::error::SweepError;
 use super::fault::{Fault, Mode};
+use super::learn::{Reference, TRIES};
 use super::point::Point;
-use super::scenario::Scenario;
+use super::process::Journal;
+use super::report::Report;
 use super::site::Site;
-use super::snapshot::differences;
 
-/// How often a run that did not come to its point is made again.
-const TRIES: usize = 2;
-
-/// How a story ends when nobody cuts it, and where it can be cut.
+/// A process that recovered from a fault, and the effects that it had: where a second fault can happen.
 #[derive(Debug)]
-pub struct Reference {
-    /// The story.
-    pub scenario: &'static Scenario,
-    /// Everything that is there at the end.
-    pub snapshot: Value,
-    /// Its effects, in the order of one run.
+pub struct Recovery<'a> {
+    /// How the story ends.
+    pub reference: &'a Reference,
+    /// What it recovered from.
+    pub first: Fault,
+    /// Its effects.
     pub points: Vec<Point>,
-    /// Those that some runs do without: a request that was repeated, or skipped because nothing would change.
-    pub optional: BTreeSet<Point>,
 }
 
-/// What a sweep has found.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// How many effects were cut.
-    pub points: usize,
-    /// How many runs there were.
-    pub runs: usize,
-    /// How many faults happened in them.
-    pub faults: usize,
-    /// How often a controller was started in them.
-    pub lives: usize,
-    /// Events that should be there and are not.
-    pub lost: usize,
-    /// Events that are there more often than they should.
-    pub doubled: usize,
-    /// Changes of objects of releases beyond those of the reference.
-    pub repeated: usize,
-    /// What was different, a text for each run that went wrong.
-    pub failures: Vec<String>,
+/// A run to be made.
+#[derive(Debug, Clone)]
+struct Run<'a> {
+    reference: &'a Reference,
+    faults: Vec<Fault>,
+    name: String,
 }
 
-impl Report {
-    /// Whether every run ended like its reference.
-    pub fn is_clean(&self) -> bool {
-        self.failures.is_empty()
+impl Run<'_> {
+    fn title(&self) -> String {
+        let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        format!("{} {}, {}", self.name, self.reference.scenario.name, faults.join(", then "))
+    }
+}
+
+/// A run that was made, and in which nothing was wrong.
+#[derive(Debug)]
+struct Made<'a> {
+    run: Run<'a>,
+    journals: Vec<Journal>,
+    /// It never came to its end, or not every change of an object was seen.
+    blind: bool,
+}
+
+impl Made<'_> {
+    fn fired(&self) -> usize {
+        self.journals.iter().filter(|journal| journal.fired.is_some()).count()
     }
 
-    /// The one line that matters.
-    pub fn summary(&self, what: &str) -> String {
-        let Self { points, runs, faults, lives, lost, doubled, repeated, failures } = self;
-        let wrong = failures.len();
-        let converged = if wrong == 0 { "all".to_owned() } else { format!("{wrong} did not; the others") };
-        format!(
-            "{what}: {points} points, {runs} runs, {faults} faults, {lives} lives; {converged} converged to the reference, \
-             {lost} lost, {doubled} doubled, {repeated} repeated changing applies"
-        )
+    /// The faults that did not happen: those of the processes that ended before they came to them.
+    fn missed(&self) -> impl Iterator<Item = String> {
+        let fired = |at: usize| self.journals.get(at).is_some_and(|journal| journal.fired.is_some());
+        let missed = self.run.faults.iter().enumerate().filter(move |(at, _)| !fired(*at));
+        missed.map(|(_, fault)| format!("{} {fault}", self.run.reference.scenario.name))
+    }
+}
+
+/// What all runs of one kind are counted in.
+struct Sweep<'a, P> {
+    site: &'a Site,
+    label: &'static str,
+    started: Instant,
+    progress: P,
+    report: Report,
+}
+
+impl<'a, P: Fn(&str)> Sweep<'a, P> {
+    fn new(site: &'a Site, label: &'static str, progress: P) -> Self {
+        Self { site, label, started: Instant::now(), progress, report: Report::default() }
     }
 
-    /// Adds what one run has found.
-    fn add(&mut self, title: &str, expected: &Value, outcome: Result<Outcome, SweepError>) -> bool {
-        self.runs += 1;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                self.failures.push(format!("{title}: {error}"));
-                return false;
+    /// Makes runs, `width` at a time. Returns those with which nothing was wrong, in their order.
+    async fn make<'r>(&mut self, runs: Vec<Run<'r>>, width: usize) -> Vec<Made<'r>> {
+        let (site, total) = (self.site, self.report.runs + runs.len());
+        let cases = stream::iter(runs.into_iter().enumerate()).map(async |(at, run)| {
+            let outcome = Case::run(site, run.reference.scenario, &run.name, &run.faults).await;
+            (at, run, outcome)
+        });
+        let mut cases = std::pin::pin!(cases.buffer_unordered(width));
+        let mut made = Vec::new();
+        while let Some((at, run, outcome)) = cases.next().await {
+            made.extend(self.made(run, outcome).map(|made| (at, made)));
+            let Report { runs, failures, .. } = &self.report;
+            if runs.is_multiple_of(25) || *runs == total {
+                let seconds = self.started.elapsed().as_secs();
+                (self.progress)(&format!("{}: {runs}/{total} runs, {} wrong, {seconds} s", self.label, failures.len()));
             }
-        };
-        self.faults += outcome.fired;
-        self.lives += outcome.lives;
-        let differences = differences(expected, &outcome.snapshot);
-        if differences.is_empty() {
-            return true;
         }
-        let (wanted, found) = (lengths(expected, "events"), lengths(&outcome.snapshot, "events"));
-        self.lost += surplus(&wanted, &found);
-        self.doubled += surplus(&found, &wanted);
-        self.repeated += surplus(&lengths(&outcome.snapshot, "changes"), &lengths(expected, "changes"));
-        self.failures.push(format!("{title}:\n    {}", differences.join("\n    ")));
-        false
+        made.sort_by_key(|(at, _)| *at);
+        made.into_iter().map(|(_, made)| made).collect()
+    }
+
+    fn made<'r>(&mut self, run: Run<'r>, outcome: Outcome) -> Option<Made<'r>> {
+        let mut wrong = self.report.judge(run.reference, &outcome);
+        let blind = outcome.end.is_err() || !outcome.relisted.is_empty();
+        let made = Made { run, journals: outcome.journals, blind };
+        if wrong.is_none() && outcome.end.is_ok() && made.fired() == 0 && made.journals.len() == 1 {
+            wrong = Some("the controller was not cut: it never came to this point".to_owned());
+        }
+        if let Some(text) = wrong {
+            let kept = self.site.set_aside(&made.run.name);
+            if let Ok(found) = &outcome.end {
+                // What it came to, and what it should have come to, whole.
+                for (name, value) in [("found.json", found), ("expected.json", &made.run.reference.snapshot)] {
+                    let _ = std::fs::write(kept.join(name), format!("{value:#}\n"));
+                }
+            }
+            self.wrong(format!("{}: {text}\n    see {}", made.run.title(), kept.display()));
+            return None;
+        }
+        let complete = made.fired() == made.run.faults.len() && !made.blind;
+        self.report.complete += usize::from(complete);
+        self.report.unfired.extend(made.missed());
+        Some(made)
+    }
+
+    fn wrong(&mut self, text: String) {
+        (self.progress)(&format!("WRONG {text}"));
+        self.report.failures.push(text);
     }
 }
 
-/// How many there are of each, by name.
-fn lengths(snapshot: &Value, of: &str) -> BTreeMap<String, usize> {
-    let all = snapshot[of].as_object().into_iter().flatten();
-    let number = |value: &Value| value.as_u64().and_then(|number| number.try_into().ok()).unwrap_or(0);
-    let count = |value: &Value| value.as_array().map_or_else(|| number(value), Vec::len);
-    all.map(|(name, value)| (name.clone(), count(value))).collect()
-}
-
-/// How many more there are in the one than in the other.
-fn surplus(one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>) -> usize {
-    one.iter().map(|(name, count)| count.saturating_sub(other.get(name).copied().unwrap_or(0))).sum()
-}
-
-/// Tells each story twice without a fault: the two must end the same.
-pub async fn learn(site: &Site, stories: &[&'static Scenario], width: usize) -> Result<Vec<Reference>, SweepError> {
-    let runs = stories.iter().flat_map(|story| (0..2).map(move |run| (*story, run)));
-    let told = stream::iter(runs).map(async |(story, run)| {
-        let namespace = format!("learn-{}-{run}", story.name);
-        Ok::<_, SweepError>((story.name, Case::run(site, story, &namespace, &[]).await?))
-    });
-    let told: Vec<_> = told.buffered(width).collect().await;
-    let mut told = told.into_iter();
-    let mut references = Vec::new();
-    for scenario in stories {
-        let (Some(first), Some(second)) = (told.next(), told.next()) else { break };
-        let ((_, first), (_, second)) = (first?, second?);
-        let differences = differences(&first.snapshot, &second.snapshot);
-        if !differences.is_empty() {
-            let text = format!("{} ends in two ways by itself:\n    {}", scenario.name, differences.join("\n    "));
-            return Err(SweepError::Wrong(text));
-        }
-        let (one, other): (BTreeSet<Point>, BTreeSet<Point>) =
-            (first.journal.points.iter().cloned().collect(), second.journal.points.into_iter().collect());
-        let optional = one.symmetric_difference(&other).cloned().collect();
-        let mut points = first.journal.points;
-        points.extend(other.difference(&one).cloned());
-        references.push(Reference { scenario, snapshot: first.snapshot, points, optional });
-    }
-    Ok(references)
-}
-
-/// Cuts each story once at each point in each way, `width` at a time.
-pub async fn single(
+/// Cuts each story once at each point in each way, `width` at a time. Returns also what recovered, for [`pairs`].
+pub async fn single<'a>(
     site: &Site,
-    references: &[Reference],
+    references: &'a [Reference],
     width: usize,
     wanted: impl Fn(&Reference, &Fault) -> bool,
     progress: impl Fn(&str),
-) -> Report {
-    let mut report = Report::default();
+) -> (Report, Vec<Recovery<'a>>) {
+    let mut sweep = Sweep::new(site, "cut", progress);
     let mut runs = Vec::new();
     for reference in references {
         for point in &reference.points {
@@ -153,90 +149,86 @@ pub async fn single(
             for mode in Mode::SWEPT {
                 let fault = Fault { point: point.clone(), mode };
                 if wanted(reference, &fault) {
-                    runs.push((reference, vec![fault]));
+                    runs.push(Run { reference, faults: vec![fault], name: format!("cut-{}", runs.len()) });
                 }
             }
-            report.points += usize::from(runs.len() > before);
+            sweep.report.points += usize::from(runs.len() > before);
         }
     }
-    run_all(site, runs, "cut", width, &mut report, progress).await;
-    report
+    let mut recoveries = Vec::new();
+    let mut at_once = width;
+    for again in 1..=TRIES + 1 {
+        let mut unproven = Vec::new();
+        for made in sweep.make(runs, at_once).await {
+            if made.fired() == 0 || made.blind {
+                unproven.push(made.run);
+            } else {
+                recoveries.extend(recovery(made));
+            }
+        }
+        // Alone, so that nothing but the story keeps the machine busy.
+        at_once = 1;
+        if again > TRIES {
+            for run in unproven {
+                sweep.report.tally.unjudged += 1;
+                sweep.wrong(format!("{}: made {again} times, and proved nothing in any of them", run.title()));
+            }
+            break;
+        }
+        if unproven.is_empty() {
+            break;
+        }
+        let renamed = unproven.into_iter().map(|run| Run { name: format!("{}-{again}", run.name), ..run });
+        runs = renamed.collect();
+    }
+    (sweep.report, recoveries)
 }
 
-/// Cuts `count` runs twice: somewhere, and the process that follows somewhere too.
+/// Where a run that was cut once can be cut a second time: in the process that recovers, if it was only one.
+fn recovery(made: Made<'_>) -> Option<Recovery<'_>> {
+    let [_, second] = made.journals.as_slice() else { return None };
+    let first = made.run.faults.into_iter().next().filter(|fault| matches!(fault.mode, Mode::Before | Mode::After))?;
+    let reference = made.run.reference;
+    let needed = |point: &&Point| reference.scenario.excused(point).is_none();
+    let points: Vec<Point> = second.points.iter().filter(needed).cloned().collect();
+    (!points.is_empty()).then_some(Recovery { reference, first, points })
+}
+
+/// Cuts `count` runs twice: somewhere, and the process that recovers at one of the effects that it is known to have.
+///
+/// A process that recovers may have other effects the next time; pairs are drawn until `count` runs were cut twice.
 pub async fn pairs(
     site: &Site,
-    references: &[Reference],
+    recoveries: &[Recovery<'_>],
     width: usize,
     (seed, count): (u64, usize),
     progress: impl Fn(&str),
 ) -> Report {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut report = Report::default();
-    let mut runs = Vec::new();
+    let mut sweep = Sweep::new(site, "pair", progress);
     let mut cut = BTreeSet::new();
-    while runs.len() < count {
-        let Some(reference) = references.choose(&mut random) else { break };
-        let mut fault = |modes: &[Mode]| {
-            let point = reference.points.choose(&mut random)?.clone();
-            Some(Fault { point, mode: *modes.get(random.random_range(0..modes.len()))? })
-        };
-        // Only a process that ended is followed by another.
-        let Some((first, second)) = fault(&[Mode::Before, Mode::After]).zip(fault(&Mode::SWEPT)) else { break };
-        cut.extend([(reference.scenario.name, first.point.clone()), (reference.scenario.name, second.point.clone())]);
-        runs.push((reference, vec![first, second]));
+    let mut drawn = 0;
+    let most = count * TRIES;
+    while sweep.report.complete < count && drawn < most {
+        let mut runs = Vec::new();
+        while runs.len() < (count - sweep.report.complete).min(most - drawn) {
+            let Some(Recovery { reference, first, points }) = recoveries.choose(&mut random) else { break };
+            let Some(point) = points.choose(&mut random).cloned() else { break };
+            let mode = Mode::SWEPT[random.random_range(0..Mode::SWEPT.len())];
+            let second = Fault { point, mode };
+            cut.extend([first, &second].map(|fault| (reference.scenario.name, fault.point.clone())));
+            let name = format!("pair-{}", drawn + runs.len());
+            runs.push(Run { reference, faults: vec![first.clone(), second], name });
+        }
+        if runs.is_empty() {
+            break;
+        }
+        drawn += runs.len();
+        sweep.make(runs, width).await;
     }
-    report.points = cut.len();
-    run_all(site, runs, "pair", width, &mut report, progress).await;
-    report
-}
-
-/// A single fault at an effect that every run has must happen, or nothing is proven.
-fn missed(reference: &Reference, faults: &[Fault], outcome: &Result<Outcome, SweepError>) -> bool {
-    faults.len() == 1
-        && outcome.as_ref().is_ok_and(|outcome| outcome.fired == 0)
-        && faults.iter().all(|fault| !reference.optional.contains(&fault.point))
-}
-
-async fn run_all(
-    site: &Site,
-    runs: Vec<(&Reference, Vec<Fault>)>,
-    label: &str,
-    width: usize,
-    report: &mut Report,
-    progress: impl Fn(&str),
-) {
-    let total = runs.len();
-    let started = Instant::now();
-    let cases = stream::iter(runs.into_iter().enumerate()).map(async |(number, (reference, faults))| {
-        let mut namespace = format!("{label}-{number}");
-        let mut outcome = Case::run(site, reference.scenario, &namespace, &faults).await;
-        // On a busy machine a controller may lose its short lease before it comes to the point: then nothing was tried.
-        for again in 1..=TRIES {
-            if !missed(reference, &faults, &outcome) {
-                break;
-            }
-            namespace = format!("{label}-{number}-{again}");
-            outcome = Case::run(site, reference.scenario, &namespace, &faults).await;
-        }
-        (namespace, reference, faults, outcome)
-    });
-    let mut cases = std::pin::pin!(cases.buffer_unordered(width));
-    while let Some((namespace, reference, faults, outcome)) = cases.next().await {
-        let named: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let title = format!("{} {}, {}", namespace, reference.scenario.name, named.join(", then "));
-        let missed = missed(reference, &faults, &outcome);
-        let mut good = report.add(&title, &reference.snapshot, outcome);
-        if good && missed {
-            good = false;
-            report.failures.push(format!("{title}: the run did not come to this point"));
-        }
-        if !good {
-            progress(&format!("WRONG {}", report.failures.last().map_or("", String::as_str)));
-        }
-        if report.runs.is_multiple_of(25) || report.runs == total {
-            let seconds = started.elapsed().as_secs();
-            progress(&format!("{label}: {}/{total} runs, {} wrong, {seconds} s", report.runs, report.failures.len()));
-        }
+    sweep.report.points = cut.len();
+    if sweep.report.complete < count {
+        sweep.wrong(format!("only {} of {drawn} runs could be cut twice, of {count}", sweep.report.complete));
     }
+    sweep.report
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::error::{SweepError, io_error, kube_error};
 use super::objects;
+use super::process::program;
 use super::writes::Writes;
 use crate::plane::Plane;
 
@@ -69,6 +70,20 @@ impl Site {
         Ok(path)
     }
 
+    /// Moves the folder of a case that went wrong to where it stays: `target/sweep-failures`. Returns where it is then.
+    pub fn set_aside(&self, name: &str) -> PathBuf {
+        let from = self.folder.path().join(name);
+        let moved = failures().and_then(|to| {
+            let to = to.join(name);
+            let _ = std::fs::remove_dir_all(&to);
+            std::fs::create_dir_all(&to)
+                .and_then(|()| shift(&from, &to))
+                .map_err(io_error("a folder cannot be kept"))?;
+            Ok(to)
+        });
+        moved.unwrap_or(from)
+    }
+
     /// Keeps the folders of all cases, for a look after a failure. Returns where they are.
     pub fn keep(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
@@ -84,7 +99,24 @@ impl Site {
         for object in objects::account(name) {
             self.apply(name, object).await?;
         }
-        Ok(())
+        self.wait_for_rights(name, name).await
+    }
+
+    /// Waits until the account of the namespace `from` may write to `name`. The server learns of a binding a moment after
+    /// it has stored it, and a controller that asked before would ask again, and write that down, some seconds later.
+    pub async fn wait_for_rights(&self, name: &str, from: &str) -> Result<(), SweepError> {
+        let resource = objects::resource("SubjectAccessReview");
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let review = DynamicObject::new("", &resource).data(json!({"spec": {
+            "user": format!("system:serviceaccount:{from}:deployer"),
+            "resourceAttributes": {"namespace": name, "verb": "patch", "group": "apps", "resource": "deployments"},
+        }}));
+        until(30, &format!("the rights of {from} in {name}"), async || {
+            let answer = api.create(&PostParams::default(), &review).await.map_err(kube_error("who may write"))?;
+            let allowed = answer.data.pointer("/status/allowed").and_then(Value::as_bool) == Some(true);
+            Ok(if allowed { Ok(()) } else { Err(answer.data["status"].to_string()) })
+        })
+        .await
     }
 
     /// Applies an object as the administrator.
@@ -158,6 +190,29 @@ impl Site {
         }
         Ok(())
     }
+}
+
+/// Where the folders of cases that went wrong are kept.
+fn failures() -> Result<PathBuf, SweepError> {
+    let program = program("faulty")?;
+    let target = program.ancestors().nth(2).unwrap_or(Path::new("target"));
+    Ok(target.join("sweep-failures"))
+}
+
+/// Removes what earlier sweeps have set aside.
+pub fn forget_failures() {
+    if let Ok(folder) = failures() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// Moves the files of a folder, also to another file system.
+fn shift(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    std::fs::remove_dir_all(from)
 }
 
 async fn whoami(client: &Client) -> Result<String, SweepError> {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use slipway_domain::event::Event;
 use slipway_store::{Proof, verify};
 
-use super::error::SweepError;
+use super::error::{SweepError, Verdict};
 use super::objects;
 use super::site::{Site, until};
 
@@ -29,10 +29,30 @@ pub fn archived(database: &Path) -> Result<Vec<Event>, SweepError> {
     bodies.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
 }
 
+/// An archive that verifies and in which no history has a gap or an event twice. Returns its events.
+pub fn whole(database: &Path) -> Result<Vec<Event>, SweepError> {
+    // The histories first: where both are wrong, they say what is missing.
+    let events = archived(database)?;
+    histories(&events)?;
+    verify(database, &Proof::default())?;
+    Ok(events)
+}
+
+/// Why a run did not come to its end may be that something is lost or doubled: then that is what is said.
+pub fn judged(database: &Path, error: SweepError) -> SweepError {
+    if error.verdict() != Verdict::Unjudged || !database.exists() {
+        return error;
+    }
+    match whole(database).map_err(|found| (found.verdict(), found)) {
+        Err((Verdict::Lost, found)) => SweepError::Lost(format!("{found}; {error}")),
+        Err((Verdict::Doubled, found)) => SweepError::Doubled(format!("{found}; {error}")),
+        Err((Verdict::Unjudged, _)) | Ok(_) => error,
+    }
+}
+
 /// Everything about a namespace and its archive, once nothing moves any more. Fails if a history is not whole.
 pub async fn take(site: &Site, namespace: &str, database: &Path) -> Result<Value, SweepError> {
-    verify(database, &Proof::default())?;
-    let events = archived(database)?;
+    let events = whole(database)?;
     let histories = histories(&events)?;
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for event in &events {
@@ -66,7 +86,7 @@ pub fn histories(events: &[Event]) -> Result<BTreeMap<String, Vec<&Event>>, Swee
         let expected = history.len() as u64 + 1;
         if event.seq != expected {
             let text = format!("{}: event {expected} should follow, and {} does", event.resource_name, event.seq);
-            return Err(SweepError::Wrong(text));
+            return Err(if event.seq > expected { SweepError::Lost(text) } else { SweepError::Doubled(text) });
         }
         history.push(event);
     }
@@ -81,13 +101,13 @@ pub fn journal_is_archived(object: &Value, histories: &BTreeMap<String, Vec<&Eve
     let seq = object.pointer("/status/audit/seq").and_then(Value::as_u64).unwrap_or_default();
     if seq != history.len() as u64 {
         let text = format!("{name} is at event {seq} and the archive has {} of it", history.len());
-        return Err(SweepError::Wrong(text));
+        return Err(SweepError::Lost(text));
     }
     for entry in object.pointer("/status/audit/journal").and_then(Value::as_array).into_iter().flatten() {
         let entry: Event = serde_json::from_value(entry.clone())?;
         let same = usize::try_from(entry.seq).ok().and_then(|seq| history.get(seq - 1));
         if same.is_none_or(|same| same.canonical() != entry.canonical()) {
-            return Err(SweepError::Wrong(format!("{name}: event {} is not the same in the archive", entry.event_id)));
+            return Err(SweepError::Lost(format!("{name}: event {} is not the same in the archive", entry.event_id)));
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ use super::objects;
 #[derive(Debug)]
 pub struct Writes {
     seen: Arc<Mutex<BTreeMap<Key, Changes>>>,
+    relisted: Arc<Mutex<Vec<String>>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -37,9 +38,17 @@ impl Writes {
     /// Watches the kinds of the scenarios' releases everywhere.
     pub fn watch(client: &Client) -> Self {
         let seen = Arc::new(Mutex::new(BTreeMap::new()));
-        let task = |resource: ApiResource| tokio::spawn(follow(client.clone(), resource, seen.clone()));
+        let relisted = Arc::new(Mutex::new(Vec::new()));
+        let task =
+            |resource: ApiResource| tokio::spawn(follow(client.clone(), resource, seen.clone(), relisted.clone()));
         let tasks = objects::RELEASED.iter().map(|kind| task(objects::resource(kind))).collect();
-        Self { seen, tasks }
+        Self { seen, relisted, tasks }
+    }
+
+    /// The kinds whose watch had to begin anew with a list, once for each time. A list has the newest versions only: one
+    /// that was replaced meanwhile has not been seen, and the counts of that time prove nothing.
+    pub fn relisted(&self) -> Vec<String> {
+        self.relisted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often each object of a namespace was changed, by kind and name.
@@ -70,15 +79,31 @@ impl Drop for Writes {
     }
 }
 
-async fn follow(client: Client, resource: ApiResource, seen: Arc<Mutex<BTreeMap<Key, Changes>>>) {
+async fn follow(
+    client: Client,
+    resource: ApiResource,
+    seen: Arc<Mutex<BTreeMap<Key, Changes>>>,
+    relisted: Arc<Mutex<Vec<String>>>,
+) {
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().labels("slipway.dev/service");
     let mut events = watcher(api, config).boxed();
+    let mut listed = false;
     while let Some(event) = events.next().await {
         let (object, gone) = match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => (object, false),
             Ok(watcher::Event::Delete(object)) => (object, true),
-            Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => continue,
+            Ok(watcher::Event::Init) => {
+                if listed {
+                    relisted.lock().unwrap_or_else(PoisonError::into_inner).push(resource.kind.clone());
+                }
+                continue;
+            }
+            Ok(watcher::Event::InitDone) => {
+                listed = true;
+                continue;
+            }
+            Err(_) => continue,
         };
         let key = (object.namespace().unwrap_or_default(), format!("{}/{}", resource.kind, object.name_any()));
         let version = object.resource_version().unwrap_or_default();
