@@ -49,6 +49,12 @@ async fn an_object_is_not_overwritten_by_a_controller_that_thaws_in_the_middle_o
     assert_eq!(thawed("frozen-apply", "patch deployments.apps/web #2").await.late, 409);
 }
 
+/// The reads of the workload: preview and apply of the first release, preview and apply of the second.
+#[tokio::test]
+async fn what_is_read_after_the_thaw_is_not_overwritten_on_the_strength_of_an_answer_from_before() {
+    assert_eq!(thawed("frozen-read", "get deployments.apps/web #4").await.late, 200);
+}
+
 #[tokio::test]
 async fn an_outcome_is_not_written_by_a_controller_whose_successor_has_written_it() {
     assert_eq!(thawed("frozen-outcome", "update deployments.slipway.dev/web-v2/status #2").await.late, 409);

@@ -275,6 +275,11 @@ impl<R: Resources> Fence for Order<R> {
         }
         Err(lost(format!("attempt {} of {} is not wanted any more", self.attempt, self.key), false))
     }
+
+    /// The lease lasts for five of its periods and is given up after little more than three without a renewal.
+    fn good_for(&self) -> Duration {
+        self.cx.leader.period()
+    }
 }
 
 fn timed_out(key: &Key, limit: std::time::Duration) -> Failure {

@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -69,6 +70,9 @@ impl std::fmt::Display for Fault {
 /// The line of a journal that says that the fault has happened.
 pub(super) const FIRED: &str = "FIRED ";
 
+/// How much later the lease answers once a read was held.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Sees every effect of one process.
 #[derive(Debug, Clone)]
 pub struct Injector(Arc<Mutex<State>>);
@@ -79,6 +83,8 @@ struct State {
     counts: HashMap<String, u32>,
     leases: u32,
     heads: u32,
+    /// A read was held: who leads is then learnt last, or the loss of the lease would end the process before anything else.
+    late_lease: bool,
     fault: Option<Fault>,
     journal: Option<File>,
 }
@@ -92,6 +98,7 @@ impl Injector {
             counts: HashMap::new(),
             leases: 0,
             heads: 0,
+            late_lease: false,
             fault,
             journal: journal.map(open).transpose()?,
         }))))
@@ -137,6 +144,12 @@ impl State {
         let name = match effect {
             Effect::None => return None,
             Effect::Write(name) => name,
+            Effect::Read(name) if self.fault.as_ref().is_some_and(|fault| fault.point.name == name) => {
+                let mode = self.see(name);
+                self.late_lease |= mode == Some(Mode::Hold);
+                return mode;
+            }
+            Effect::Read(_) => return None,
             Effect::Lease { released: true, .. } => "release lease".to_owned(),
             // How often the head moves between two renewals is a matter of time.
             Effect::Lease { annotation: true, .. } => {
@@ -206,7 +219,16 @@ where
         let text = body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let uri = request.uri().clone();
         let effect = point::effect(request.method(), uri.path(), uri.query().unwrap_or_default(), &text);
-        let Some(mode) = self.injector.lock().request(effect) else { return Box::pin(self.inner.call(request)) };
+        let late = uri.path().contains("/leases/") && self.injector.lock().late_lease;
+        let Some(mode) = self.injector.lock().request(effect) else {
+            let answer = self.inner.call(request);
+            return Box::pin(async move {
+                if late {
+                    tokio::time::sleep(LATE).await;
+                }
+                answer.await
+            });
+        };
         let broken = || -> BoxError { io::Error::new(io::ErrorKind::ConnectionReset, "injected").into() };
         match mode {
             Mode::Before => std::process::abort(),
