@@ -6,7 +6,7 @@ use serde_json::Value;
 use slipway_domain::event::{Action, ResourceType};
 use slipway_tests::plane::Plane;
 use slipway_tests::sweep::{
-    ALL, Fault, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
+    ALL, Fault, Held, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
 };
 
 /// One effect of each kind: a lease, a transaction, a status, an object of a release, the end of a claim.
@@ -68,6 +68,39 @@ async fn a_claim_is_not_taken_by_a_controller_that_thaws_after_its_successor_has
 #[tokio::test]
 async fn nothing_begins_in_a_controller_that_thaws_before_its_first_write() {
     assert_eq!(thawed("frozen-commit", "patch configmaps/web #2").await.late, 409);
+}
+
+async fn held<'a>(site: &'a Site, namespace: &str, point: &str) -> Held<'a> {
+    Held::open(site, namespace, &point.parse().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_rollback_waits_for_the_answer_to_what_the_release_has_sent() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-rollback", "patch deployments.apps/web #2").await;
+    held.tell(&[Step::Rollback("web-v2")]).await.unwrap();
+    assert!(!held.happens(Step::Phase("web-v2", "RolledBack")).await.unwrap());
+    held.go().unwrap();
+    held.tell(&[Step::Phase("web-v2", "RolledBack"), Step::Workload("web:1"), Step::Settled("Active")]).await.unwrap();
+    held.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_stopped_before_it_has_written_anything_has_changed_nothing() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-read", "get configmaps/web #4").await;
+    held.tell(&[Step::Abort("web-v2"), Step::Phase("web-v2", "Failed"), Step::Settled("Active")]).await.unwrap();
+    held.go().unwrap();
+    held.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lease_is_kept_until_what_was_sent_is_answered() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-lease", "patch deployments.apps/web #2").await;
+    assert!(!held.gives_the_lease_back().await.unwrap());
+    held.go().unwrap();
+    held.released().await.unwrap();
 }
 
 /// The audit block of an object, which every write of it moves on, and its phase.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use slipway_domain::attempt::Progress;
 use tokio::sync::{Semaphore, mpsc};
@@ -91,13 +92,14 @@ impl Executor {
         }
     }
 
-    /// Stops everything and waits until nothing runs any more, so that nothing is written after the lease is given back.
-    pub async fn shutdown(&self) {
+    /// Stops everything and waits until nothing runs any more, at most `patience`. False if something still does: then
+    /// the lease must not be given back, for a write may be under way.
+    pub async fn shutdown(&self, patience: Duration) -> bool {
         for slot in self.lock().values() {
             slot.stop.cancel();
         }
         self.tracker.close();
-        self.tracker.wait().await;
+        tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
     }
 
     /// Stops everything when the answer is dropped: no attempt outlives the term that started it.
@@ -170,6 +172,19 @@ mod tests {
         drop(term);
         assert_eq!(wakes.recv().await, Some(key()));
         assert_eq!(executor.progress("a1"), Progress::Stopped { changed: true });
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_says_whether_something_still_runs() {
+        let (executor, _wakes) = Executor::new(1);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        executor.start("a1", key(), |_| async {
+            let _ = answered.await;
+            Progress::Stopped { changed: true }
+        });
+        assert!(!executor.shutdown(Duration::from_millis(10)).await);
+        answer.send(()).unwrap();
+        assert!(executor.shutdown(Duration::from_secs(10)).await);
     }
 
     #[tokio::test]

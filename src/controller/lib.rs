@@ -20,6 +20,7 @@ mod ledger;
 mod metrics;
 mod notice;
 mod observe;
+mod order;
 mod publish;
 mod release;
 mod resources;

@@ -28,6 +28,8 @@ use crate::{streams, term};
 
 /// How many attempts run at a time.
 const PLACES: usize = 64;
+/// How long the answers to what attempts have sent are awaited at the end: as long as the server may take for one.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Everything a controller needs to know.
 #[derive(Debug, Clone)]
@@ -122,9 +124,12 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
             Ok(())
         }
     };
-    executor.shutdown().await;
+    let quiet = executor.shutdown(LAST_ANSWERS).await;
     archive.close().await?;
-    if outcome.is_ok() {
+    if !quiet {
+        tracing::warn!("a write has had no answer yet: the lease is not released, and runs out");
+    }
+    if outcome.is_ok() && quiet {
         election.release().await;
     }
     outcome

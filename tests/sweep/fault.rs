@@ -33,6 +33,8 @@ pub enum Mode {
     Unsent,
     /// The request is written to stdout instead, and waits for a line on stdin.
     Hold,
+    /// The same, and the lease answers a second later from then on: a process that thaws learns last who leads.
+    Freeze,
 }
 
 impl Mode {
@@ -48,6 +50,7 @@ impl std::fmt::Display for Mode {
             Self::Lost => "lost",
             Self::Unsent => "unsent",
             Self::Hold => "hold",
+            Self::Freeze => "freeze",
         })
     }
 }
@@ -70,7 +73,7 @@ impl std::fmt::Display for Fault {
 /// The line of a journal that says that the fault has happened.
 pub(super) const FIRED: &str = "FIRED ";
 
-/// How much later the lease answers once a read was held.
+/// How much later the lease of a frozen process answers.
 const LATE: Duration = Duration::from_secs(1);
 
 /// Sees every effect of one process.
@@ -83,7 +86,6 @@ struct State {
     counts: HashMap<String, u32>,
     leases: u32,
     heads: u32,
-    /// A read was held: who leads is then learnt last, or the loss of the lease would end the process before anything else.
     late_lease: bool,
     fault: Option<Fault>,
     journal: Option<File>,
@@ -142,14 +144,9 @@ impl State {
 
     fn request(&mut self, effect: Effect) -> Option<Mode> {
         let name = match effect {
-            Effect::None => return None,
             Effect::Write(name) => name,
-            Effect::Read(name) if self.fault.as_ref().is_some_and(|fault| fault.point.name == name) => {
-                let mode = self.see(name);
-                self.late_lease |= mode == Some(Mode::Hold);
-                return mode;
-            }
-            Effect::Read(_) => return None,
+            Effect::Read(name) if self.fault.as_ref().is_some_and(|fault| fault.point.name == name) => name,
+            Effect::None | Effect::Read(_) => return None,
             Effect::Lease { released: true, .. } => "release lease".to_owned(),
             // How often the head moves between two renewals is a matter of time.
             Effect::Lease { annotation: true, .. } => {
@@ -181,6 +178,7 @@ impl State {
             // One write a line: the process may end right after it.
             let _ = journal.write_all(format!("{fired}{point}\n").as_bytes());
         }
+        self.late_lease |= fault.as_ref().is_some_and(|fault| fault.mode == Mode::Freeze);
         fault.map(|fault| fault.mode)
     }
 }
@@ -247,14 +245,16 @@ where
                     Err(broken())
                 })
             }
-            Mode::Hold => {
+            Mode::Hold | Mode::Freeze => {
                 let told = tell(&request, &text);
                 let answer = self.inner.call(request);
-                Box::pin(async move {
+                // It has left the process: it arrives also if nobody waits for its answer any more.
+                let sent = tokio::spawn(async move {
                     told?;
                     tokio::task::spawn_blocking(|| io::stdin().lock().read_line(&mut String::new())).await??;
                     answer.await
-                })
+                });
+                Box::pin(async move { sent.await? })
             }
         }
     }

@@ -4,6 +4,7 @@
 mod case;
 mod error;
 mod fault;
+mod held;
 mod kills;
 mod lease;
 mod objects;
@@ -20,6 +21,7 @@ mod writes;
 pub use case::{Case, Outcome};
 pub use error::SweepError;
 pub use fault::{Cut, Fault, Injector, Mode};
+pub use held::Held;
 pub use kills::{Killed, kill};
 pub use point::Point;
 pub use process::{Faulty, Journal, Process, program};
