@@ -70,8 +70,17 @@ async fn nothing_begins_in_a_controller_that_thaws_before_its_first_write() {
     assert_eq!(thawed("frozen-commit", "patch configmaps/web #2").await.late, 409);
 }
 
+#[tokio::test]
+async fn a_connection_that_is_reset_costs_no_attempt() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let held = Held::cut(&site, "reset-read", "get deployments.slipway.dev/web-v2 #1", Mode::Unsent).await.unwrap();
+    held.tell(&[Step::Phase("web-v2", "Succeeded"), Step::Settled("Active")]).await.unwrap();
+    assert_eq!((held.fired(), held.attempt("web-v2").await.unwrap()), (true, 1));
+    held.end().await.unwrap();
+}
+
 async fn held<'a>(site: &'a Site, namespace: &str, point: &str) -> Held<'a> {
-    Held::open(site, namespace, &point.parse().unwrap()).await.unwrap()
+    Held::open(site, namespace, point).await.unwrap()
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod metrics;
 mod notice;
 mod observe;
 mod order;
+mod patience;
 mod publish;
 mod release;
 mod resources;

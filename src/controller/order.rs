@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::key::Key;
+use crate::patience::Patience;
 use crate::resources::Resources;
 use crate::runtime::Ready;
 
@@ -127,13 +128,14 @@ impl<R: Resources> Fence for Order<R> {
             retryable,
             changed: false,
         };
-        match self.cx.leader.holds().await {
+        match Patience::FENCE.ask("the lease", || self.cx.leader.holds()).await {
             Ok(true) => {}
             Ok(false) => return Err(lost("another controller has taken over".to_owned(), true)),
-            Err(error) => return Err(lost(error.to_string(), true)),
+            Err(why) => return Err(lost(why, true)),
         }
-        let now = self.cx.resources.get::<slipway_crd::Deployment>(&self.key).await;
-        let now = now.map_err(|error| lost(error.to_string(), true))?;
+        let what = format!("deployment {}", self.key);
+        let now = Patience::FENCE.ask(&what, || self.cx.resources.get::<slipway_crd::Deployment>(&self.key)).await;
+        let now = now.map_err(|why| lost(why, true))?;
         let wanted = now.as_ref().is_some_and(|now| {
             let status = now.status.as_ref();
             now.uid().as_deref() == Some(&self.uid)

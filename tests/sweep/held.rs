@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::error::SweepError;
 use super::fault::{Fault, Mode};
 use super::lease::LEASE;
 use super::point::Point;
-use super::process::{Faulty, Process};
+use super::process::{Faulty, Journal, Process};
 use super::scenario::{Scenario, Step};
 use super::site::{Site, until};
 use super::takeover::whole;
@@ -21,6 +23,7 @@ pub struct Held<'a> {
     site: &'a Site,
     namespace: String,
     database: PathBuf,
+    journal: PathBuf,
     process: Process,
 }
 
@@ -32,7 +35,15 @@ impl std::fmt::Debug for Held<'_> {
 
 impl<'a> Held<'a> {
     /// Deploys two releases, and holds what the controller sends at `point`.
-    pub async fn open(site: &'a Site, namespace: &str, point: &Point) -> Result<Self, SweepError> {
+    pub async fn open(site: &'a Site, namespace: &str, point: &str) -> Result<Self, SweepError> {
+        let mut this = Self::cut(site, namespace, point, Mode::Hold).await?;
+        this.process.says().await?;
+        Ok(this)
+    }
+
+    /// Deploys two releases, with a fault at `point`.
+    pub async fn cut(site: &'a Site, namespace: &str, point: &str, mode: Mode) -> Result<Self, SweepError> {
+        let point: Point = point.parse().map_err(SweepError::Wrong)?;
         let folder = site.folder(namespace)?;
         site.namespace(namespace).await?;
         let faulty = Faulty {
@@ -41,13 +52,25 @@ impl<'a> Held<'a> {
             namespace: namespace.to_owned(),
             agent: namespace.to_owned(),
         };
-        let fault = Fault { point: point.clone(), mode: Mode::Hold };
-        let process = faulty.start(Some(&fault), &folder.join("journal"), &folder.join("log"))?;
-        let mut this = Self { site, namespace: namespace.to_owned(), database: faulty.database, process };
+        let fault = Fault { point, mode };
+        let journal = folder.join("journal");
+        let process = faulty.start(Some(&fault), &journal, &folder.join("log"))?;
+        let this = Self { site, namespace: namespace.to_owned(), database: faulty.database, journal, process };
         this.tell(Scenario::FIRST).await?;
         this.tell(&[Step::Release("web-v2", "web:2"), Step::Deploy("web-v2")]).await?;
-        this.process.says().await?;
         Ok(this)
+    }
+
+    /// Which attempt of a Deployment was the last.
+    pub async fn attempt(&self, name: &str) -> Result<u64, SweepError> {
+        let object = self.site.get("Deployment", &self.namespace, name).await?.unwrap_or_default();
+        let number = object.pointer("/status/attempt/number").and_then(Value::as_u64);
+        number.ok_or_else(|| SweepError::Wrong(format!("no attempt: {}", object["status"])))
+    }
+
+    /// Whether the fault has happened.
+    pub fn fired(&self) -> bool {
+        Journal::read(&self.journal).fired
     }
 
     /// Goes through the steps of a story.
