@@ -137,7 +137,7 @@ pub fn run<R: Resources>(
         environment,
         halt: CancellationToken::new(),
     };
-    cx.executor.start(&attempt.id, scene.key.clone(), |stop| order.execute(stop));
+    cx.executor.start(&attempt.id, scene.key.clone(), resumed, |stop, place| order.execute(stop, place));
 }
 
 fn release<R: Resources>(cx: &Context<R>, scene: &Scene, name: &ReleaseName) -> Option<Arc<Release>> {

@@ -1,7 +1,8 @@
 //! Attempts run beside the reconcilers, each at most once in this process, and report when they are done.
 //!
-//! Guarantees: an attempt id runs at most once at a time; its outcome stays until [`Executor::forget`]; stopping one
-//! waits for it to be gone. Assumes that whoever starts an attempt has archived it first. After a crash nothing of this
+//! Guarantees: an attempt id runs at most once at a time; its outcome stays until [`Executor::forget`], or until one that
+//! was stopped is started again; one that waits for a place can be stopped. A place is held for as long as the attempt
+//! keeps it: while it writes, not while it only watches. Assumes that whoever starts an attempt has archived it first. After a crash nothing of this
 //! is left: the attempt is then [`Progress::Absent`] and is started anew under the same id.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use slipway_domain::attempt::Progress;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,12 @@ struct Slot {
     owner: Key,
 }
 
+/// The right to write to a target; dropping it lets the next attempt begin.
+#[derive(Debug)]
+pub struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
 impl Executor {
     /// An executor with `places` attempts at a time, and the stream of Deployments whose attempt is done.
     pub fn new(places: usize) -> (Self, mpsc::UnboundedReceiver<Key>) {
@@ -49,28 +56,42 @@ impl Executor {
         self.lock().get(attempt).map_or(Progress::Absent, |slot| slot.progress.clone())
     }
 
-    /// Starts `work` as `attempt`, unless it runs or has run already.
+    /// Starts `work` as `attempt`, unless it runs or has run to its end already.
     ///
-    /// `work` is given a token that is cancelled when it is to stop, and returns what became of it.
-    pub fn start<F>(&self, attempt: &str, owner: Key, work: impl FnOnce(CancellationToken) -> F)
-    where
-        F: Future<Output = Progress> + Send + 'static,
+    /// `work` is given its place and a token that is cancelled when it is to stop, and returns what became of it.
+    /// `resumed` says that an earlier execution may have changed something: so has then one that is stopped in the queue.
+    pub fn start<F>(
+        &self,
+        attempt: &str,
+        owner: Key,
+        resumed: bool,
+        work: impl FnOnce(CancellationToken, Place) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Progress> + Send,
     {
         let stop = CancellationToken::new();
         {
             let mut attempts = self.lock();
-            if attempts.contains_key(attempt) {
-                return;
+            match attempts.get(attempt).map(|slot| &slot.progress) {
+                Some(Progress::Running | Progress::Succeeded(_) | Progress::Failed(_)) => return,
+                // One that was stopped and is wanted after all begins anew.
+                Some(Progress::Stopped { .. } | Progress::Absent) | None => {}
             }
             let slot = Slot { progress: Progress::Running, stop: stop.clone(), owner: owner.clone() };
             attempts.insert(attempt.to_owned(), slot);
         }
-        let future = work(stop);
         let (this, id) = (self.clone(), attempt.to_owned());
         self.tracker.spawn(async move {
-            // The semaphore is never closed; without a permit the attempt would still be right, only not bounded.
-            let _place = this.places.clone().acquire_owned().await;
-            let progress = future.await;
+            let place = tokio::select! {
+                biased;
+                () = stop.cancelled() => None,
+                // The semaphore is never closed; without a permit the attempt would still be right, only not bounded.
+                permit = this.places.clone().acquire_owned() => Some(Place { _permit: permit.ok() }),
+            };
+            let progress = match place {
+                Some(place) => work(stop, place).await,
+                None => Progress::Stopped { changed: resumed },
+            };
             if let Some(slot) = this.lock().get_mut(&id) {
                 slot.progress = progress;
             }
@@ -153,8 +174,8 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_runs_once_and_its_owner_is_woken() {
         let (executor, mut wakes) = Executor::new(2);
-        executor.start("a1", key(), |_| async { done() });
-        executor.start("a1", key(), |_| async { panic!("started twice") });
+        executor.start("a1", key(), false, |_, _| async { done() });
+        executor.start("a1", key(), false, |_, _| async { panic!("started twice") });
         assert_eq!(wakes.recv().await, Some(key()));
         assert_eq!(executor.progress("a1"), done());
         executor.forget("a1");
@@ -165,10 +186,11 @@ mod tests {
     async fn no_attempt_outlives_its_term() {
         let (executor, mut wakes) = Executor::new(1);
         let term = executor.for_a_term();
-        executor.start("a1", key(), |stop| async move {
+        executor.start("a1", key(), false, |stop, _| async move {
             stop.cancelled().await;
             Progress::Stopped { changed: true }
         });
+        tokio::task::yield_now().await;
         drop(term);
         assert_eq!(wakes.recv().await, Some(key()));
         assert_eq!(executor.progress("a1"), Progress::Stopped { changed: true });
@@ -178,10 +200,11 @@ mod tests {
     async fn a_shutdown_says_whether_something_still_runs() {
         let (executor, _wakes) = Executor::new(1);
         let (answer, answered) = tokio::sync::oneshot::channel();
-        executor.start("a1", key(), |_| async {
+        executor.start("a1", key(), false, |_, _| async {
             let _ = answered.await;
             Progress::Stopped { changed: true }
         });
+        tokio::task::yield_now().await;
         assert!(!executor.shutdown(Duration::from_millis(10)).await);
         answer.send(()).unwrap();
         assert!(executor.shutdown(Duration::from_secs(10)).await);
@@ -190,13 +213,55 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_attempt_says_so_itself() {
         let (executor, mut wakes) = Executor::new(1);
-        executor.start("a1", key(), |stop| async move {
+        executor.start("a1", key(), false, |stop, _| async move {
             stop.cancelled().await;
             Progress::Stopped { changed: false }
         });
         assert_eq!(executor.progress("a1"), Progress::Running);
+        tokio::task::yield_now().await;
         executor.stop("a1");
         assert_eq!(wakes.recv().await, Some(key()));
         assert_eq!(executor.progress("a1"), Progress::Stopped { changed: false });
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_for_a_place_can_be_stopped() {
+        let (executor, mut wakes) = Executor::new(1);
+        let _place = executor.places.clone().acquire_owned().await.unwrap();
+        executor.start("a1", key(), false, |_, _| async { done() });
+        executor.start("a2", key(), true, |_, _| async { done() });
+        for (attempt, changed) in [("a1", false), ("a2", true)] {
+            executor.stop(attempt);
+            assert_eq!(wakes.recv().await, Some(key()));
+            assert_eq!(executor.progress(attempt), Progress::Stopped { changed });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_given_up_is_the_next_ones() {
+        let (executor, mut wakes) = Executor::new(1);
+        executor.start("watches", key(), false, |stop, place| async move {
+            drop(place);
+            stop.cancelled().await;
+            Progress::Stopped { changed: true }
+        });
+        executor.start("writes", key(), false, |_, _place| async { done() });
+        assert_eq!(wakes.recv().await, Some(key()));
+        assert_eq!((executor.progress("watches"), executor.progress("writes")), (Progress::Running, done()));
+    }
+
+    #[tokio::test]
+    async fn one_that_was_stopped_and_is_wanted_after_all_begins_anew() {
+        let (executor, mut wakes) = Executor::new(1);
+        executor.start("a1", key(), false, |stop, _| async move {
+            stop.cancelled().await;
+            Progress::Stopped { changed: false }
+        });
+        tokio::task::yield_now().await;
+        executor.stop("a1");
+        assert_eq!(wakes.recv().await, Some(key()));
+        executor.start("a1", key(), true, |_, _| async { done() });
+        assert_eq!(wakes.recv().await, Some(key()));
+        assert_eq!(executor.progress("a1"), done());
     }
 }

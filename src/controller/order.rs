@@ -22,6 +22,7 @@ use slipway_k8s::fence::Fence;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
+use crate::executor::Place;
 use crate::key::Key;
 use crate::patience::Patience;
 use crate::resources::Resources;
@@ -49,11 +50,11 @@ pub struct Order<R: Resources> {
 }
 
 impl<R: Resources> Order<R> {
-    /// Carries it out until it is done or `stop` is cancelled.
-    pub async fn execute(self, stop: CancellationToken) -> Progress {
+    /// Carries it out until it is done or `stop` is cancelled. `place` is given up when all is written.
+    pub async fn execute(self, stop: CancellationToken, place: Place) -> Progress {
         // Health is given the Environment's timeout and says what was not ready; this is for all else that may hang.
         let limit = self.environment.timeout + GRACE;
-        let work = self.work();
+        let work = self.work(place);
         tokio::pin!(work);
         let late = tokio::select! {
             done = &mut work => return done.map_or_else(|failure| Progress::Failed(self.resume(failure)), Progress::Succeeded),
@@ -73,11 +74,13 @@ impl<R: Resources> Order<R> {
         Failure { changed: failure.changed || self.resumed, ..failure }
     }
 
-    async fn work(&self) -> Result<Applied, Failure> {
+    async fn work(&self, place: Place) -> Result<Applied, Failure> {
         let ready = self.ready.as_ref().map_err(Clone::clone)?;
         self.still_what_was_previewed(ready)?;
         tracing::info!(deployment = %self.key, attempt = %self.attempt, "applying");
         let applied = self.cx.runtimes.apply(ready, &self.objects, self).await?;
+        // Whoever only waits for health keeps nobody else from writing.
+        drop(place);
         tracing::debug!(deployment = %self.key, attempt = %self.attempt, "verifying");
         let changed = !applied.written.is_empty() || !applied.pruned.is_empty();
         let health = self.cx.runtimes.health(&self.environment, ready, |line| {

@@ -26,7 +26,7 @@ use crate::notice::Notices;
 use crate::runtime::Runtimes;
 use crate::{streams, term};
 
-/// How many attempts run at a time.
+/// How many attempts write at a time.
 const PLACES: usize = 64;
 /// How long the answers to what attempts have sent are awaited at the end: as long as the server may take for one.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
