@@ -29,7 +29,8 @@ pub struct Executor {
 struct Slot {
     progress: Progress,
     stop: CancellationToken,
-    owner: Key,
+    /// Cancelled when its outcome is known.
+    ended: CancellationToken,
 }
 
 /// The right to write to a target; dropping it lets the next attempt begin.
@@ -77,7 +78,7 @@ impl Executor {
                 // One that was stopped and is wanted after all begins anew.
                 Some(Progress::Stopped { .. } | Progress::Absent) | None => {}
             }
-            let slot = Slot { progress: Progress::Running, stop: stop.clone(), owner: owner.clone() };
+            let slot = Slot { progress: Progress::Running, stop: stop.clone(), ended: CancellationToken::new() };
             attempts.insert(attempt.to_owned(), slot);
         }
         let (this, id) = (self.clone(), attempt.to_owned());
@@ -94,6 +95,7 @@ impl Executor {
             };
             if let Some(slot) = this.lock().get_mut(&id) {
                 slot.progress = progress;
+                slot.ended.cancel();
             }
             let _ = this.done.send(owner);
         });
@@ -106,11 +108,23 @@ impl Executor {
         }
     }
 
-    /// Stops everything that still runs for Deployments that are gone.
-    pub fn stop_owner(&self, owner: &Key) {
-        for slot in self.lock().values().filter(|slot| slot.owner == *owner) {
-            slot.stop.cancel();
+    /// Whether anything runs, or waits for a place, for the Deployment with this uid.
+    pub fn runs_any_of(&self, deployment: &str) -> bool {
+        self.lock().iter().any(|(id, slot)| is_of(id, deployment) && slot.progress == Progress::Running)
+    }
+
+    /// Stops everything of a Deployment that is gone, and waits until nothing of it runs any more. Nobody is left to ask
+    /// what became of it.
+    pub async fn stop_all_of(&self, deployment: &str) {
+        let ends: Vec<_> = {
+            let attempts = self.lock();
+            let those = attempts.iter().filter(|(id, _)| is_of(id, deployment));
+            those.inspect(|(_, slot)| slot.stop.cancel()).map(|(_, slot)| slot.ended.clone()).collect()
+        };
+        for end in ends {
+            end.cancelled().await;
         }
+        self.lock().retain(|id, slot| !is_of(id, deployment) || slot.progress == Progress::Running);
     }
 
     /// Stops everything and waits until nothing runs any more, at most `patience`. False if something still does: then
@@ -144,6 +158,11 @@ impl Executor {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Slot>> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The id of an attempt begins with the uid of its Deployment; uids are of one length.
+fn is_of(attempt: &str, deployment: &str) -> bool {
+    attempt.strip_prefix(deployment).is_some_and(|rest| rest.starts_with('-'))
 }
 
 /// A term of this executor. Its end stops all attempts; the next term takes them up again.
@@ -263,5 +282,21 @@ mod tests {
         executor.start("a1", key(), true, |_, _| async { done() });
         assert_eq!(wakes.recv().await, Some(key()));
         assert_eq!(executor.progress("a1"), done());
+    }
+
+    #[tokio::test]
+    async fn all_of_one_deployment_is_stopped_and_nothing_else() {
+        let (executor, _wakes) = Executor::new(3);
+        for attempt in ["d1-a1", "d1-r1.2", "d11-a1"] {
+            executor.start(attempt, key(), false, |stop, _| async move {
+                stop.cancelled().await;
+                Progress::Stopped { changed: true }
+            });
+        }
+        assert!(executor.runs_any_of("d1"));
+        executor.stop_all_of("d1").await;
+        assert!(!executor.runs_any_of("d1"));
+        let left = ["d1-a1", "d1-r1.2", "d11-a1"].map(|attempt| executor.progress(attempt));
+        assert_eq!(left, [Progress::Absent, Progress::Absent, Progress::Running]);
     }
 }
