@@ -28,7 +28,7 @@ use crate::patience::Patience;
 use crate::resources::Resources;
 use crate::runtime::Ready;
 
-/// How long an attempt may take beyond its timeout before it is cut off without a diagnosis.
+/// How long an attempt may take beyond what health may take before it is cut off without a diagnosis.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// What is executed, with everything it needs.
@@ -52,8 +52,7 @@ pub struct Order<R: Resources> {
 impl<R: Resources> Order<R> {
     /// Carries it out until it is done or `stop` is cancelled. `place` is given up when all is written.
     pub async fn execute(self, stop: CancellationToken, place: Place) -> Progress {
-        // Health is given the Environment's timeout and says what was not ready; this is for all else that may hang.
-        let limit = self.environment.timeout + GRACE;
+        let limit = limit(&self.environment);
         let work = self.work(place);
         tokio::pin!(work);
         let late = tokio::select! {
@@ -165,10 +164,23 @@ impl<R: Resources> Fence for Order<R> {
     }
 }
 
+/// Health is given the Environment's timeout, its checks have their own, and both say what was wrong; this is for all else
+/// that may hang.
+fn limit(environment: &Environment) -> Duration {
+    let checks = environment.health_checks.iter();
+    // The checks run at the same time, each with a pause of a second between its tries.
+    let longest =
+        checks.map(|check| (check.timeout + Duration::from_secs(1)).saturating_mul(check.retries.saturating_add(1)));
+    environment.timeout + GRACE + longest.max().unwrap_or_default()
+}
+
 fn timed_out(key: &Key, limit: Duration) -> Failure {
     Failure {
         code: Code::OperationTimeout,
-        message: format!("{key} was not done within {} s, the timeout of its environment", limit.as_secs()),
+        message: format!(
+            "{key} was not done within {} s, the timeout of its environment and its health checks included",
+            limit.as_secs()
+        ),
         detail: None,
         // Another try may find everything in place by then; the environment says how many there are.
         retryable: false,
@@ -183,5 +195,46 @@ fn stopped(key: &Key) -> Failure {
         detail: None,
         retryable: false,
         changed: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use slipway_domain::runtime::{HealthCheck, Probe};
+
+    use super::*;
+
+    fn development() -> Environment {
+        let wire = json!({
+            "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
+            "metadata": {"name": "dev", "namespace": "shop", "uid": "e1", "generation": 1},
+            "spec": {
+                "project": "shop", "team": "payments", "tier": "development", "timeout": "10m",
+                "runtime": {"k8s": {"namespace": "shop", "serviceAccountName": "deployer"}},
+            },
+        });
+        slipway_crd::parse::environment(&serde_json::from_value(wire).unwrap()).unwrap()
+    }
+
+    fn check(seconds: u64, retries: u32) -> HealthCheck {
+        let probe = Probe::Http { url: "http://web/healthz".to_owned(), expect_status: 200 };
+        HealthCheck { probe, timeout: Duration::from_secs(seconds), retries }
+    }
+
+    #[test]
+    fn an_attempt_is_not_cut_off_while_its_health_checks_may_still_pass() {
+        let mut environment = development();
+        assert_eq!(limit(&environment), Duration::from_mins(10) + GRACE);
+        environment.health_checks = vec![check(120, 10), check(300, 0)];
+        assert_eq!(limit(&environment), Duration::from_mins(10) + GRACE + Duration::from_secs(11 * 121));
+    }
+
+    #[test]
+    fn what_is_not_done_in_time_says_how_long_it_had() {
+        let key = Key { namespace: "shop".into(), name: "web-v1".into() };
+        let failure = timed_out(&key, Duration::from_mins(11));
+        assert_eq!((failure.code, failure.retryable), (Code::OperationTimeout, false));
+        assert!(failure.message.contains("web-v1 was not done within 660 s"), "{}", failure.message);
     }
 }
