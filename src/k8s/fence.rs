@@ -103,7 +103,7 @@ mod tests {
 
         async fn stopped(&self) {
             if !self.stopped.load(Ordering::SeqCst) {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
 
