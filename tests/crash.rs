@@ -6,7 +6,7 @@ use serde_json::Value;
 use slipway_domain::event::{Action, ResourceType};
 use slipway_tests::plane::Plane;
 use slipway_tests::sweep::{
-    ALL, Fault, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
+    ALL, Fault, Held, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
 };
 
 /// One effect of each kind: a lease, a transaction, a status, an object of a release, the end of a claim.
@@ -49,6 +49,12 @@ async fn an_object_is_not_overwritten_by_a_controller_that_thaws_in_the_middle_o
     assert_eq!(thawed("frozen-apply", "patch deployments.apps/web #2").await.late, 409);
 }
 
+/// The reads of the workload: preview and apply of the first release, preview and apply of the second.
+#[tokio::test]
+async fn what_is_read_after_the_thaw_is_not_overwritten_on_the_strength_of_an_answer_from_before() {
+    assert_eq!(thawed("frozen-read", "get deployments.apps/web #4").await.late, 200);
+}
+
 #[tokio::test]
 async fn an_outcome_is_not_written_by_a_controller_whose_successor_has_written_it() {
     assert_eq!(thawed("frozen-outcome", "update deployments.slipway.dev/web-v2/status #2").await.late, 409);
@@ -62,6 +68,48 @@ async fn a_claim_is_not_taken_by_a_controller_that_thaws_after_its_successor_has
 #[tokio::test]
 async fn nothing_begins_in_a_controller_that_thaws_before_its_first_write() {
     assert_eq!(thawed("frozen-commit", "patch configmaps/web #2").await.late, 409);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_costs_no_attempt() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let held = Held::cut(&site, "reset-read", "get deployments.slipway.dev/web-v2 #1", Mode::Unsent).await.unwrap();
+    held.tell(&[Step::Phase("web-v2", "Succeeded"), Step::Settled("Active")]).await.unwrap();
+    assert_eq!((held.fired(), held.attempt("web-v2").await.unwrap()), (true, 1));
+    held.end().await.unwrap();
+}
+
+async fn held<'a>(site: &'a Site, namespace: &str, point: &str) -> Held<'a> {
+    Held::open(site, namespace, point).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_rollback_waits_for_the_answer_to_what_the_release_has_sent() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-rollback", "patch deployments.apps/web #2").await;
+    held.tell(&[Step::Rollback("web-v2")]).await.unwrap();
+    assert!(!held.happens(Step::Phase("web-v2", "RolledBack")).await.unwrap());
+    held.go().unwrap();
+    held.tell(&[Step::Phase("web-v2", "RolledBack"), Step::Workload("web:1"), Step::Settled("Active")]).await.unwrap();
+    held.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_stopped_before_it_has_written_anything_has_changed_nothing() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-read", "get configmaps/web #4").await;
+    held.tell(&[Step::Abort("web-v2"), Step::Phase("web-v2", "Failed"), Step::Settled("Active")]).await.unwrap();
+    held.go().unwrap();
+    held.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lease_is_kept_until_what_was_sent_is_answered() {
+    let site = Site::open(Plane::shared().unwrap()).await.unwrap();
+    let mut held = held(&site, "held-lease", "patch deployments.apps/web #2").await;
+    assert!(!held.gives_the_lease_back().await.unwrap());
+    held.go().unwrap();
+    held.released().await.unwrap();
 }
 
 /// The audit block of an object, which every write of it moves on, and its phase.

@@ -132,11 +132,10 @@ async fn upkeep<R: Resources>(
             }
             Ok(Action::await_change())
         }
-        Some(Effect::StopOrphan) => {
-            for member in cx.deployments.group(key) {
-                cx.executor.stop_owner(&member);
-            }
-            Ok(Action::await_change())
+        Some(Effect::StopOrphan { deployment }) => {
+            tracing::warn!(environment = %key, %deployment, "its deployment is gone: what still runs of it is stopped");
+            cx.executor.stop_all_of(deployment.as_str()).await;
+            Ok(Action::requeue(Duration::ZERO))
         }
         None if !events.is_empty() => Ok(Action::requeue(Duration::ZERO)),
         None if status.readiness == Readiness::Ready => Ok(Action::requeue(LATER)),
@@ -158,11 +157,12 @@ async fn holder<R: Resources>(cx: &Context<R>, key: &Key, environment: &Environm
             return Ok(Holder::Present);
         }
     }
+    let gone = if cx.executor.runs_any_of(claim.deployment.as_str()) { Holder::Running } else { Holder::Gone };
     let row = cx.ledger.archive().deployment(&claim.deployment).await.map_err(crate::ledger::LedgerError::from)?;
-    let Some(row) = row else { return Ok(Holder::Gone) };
+    let Some(row) = row else { return Ok(gone) };
     let now = cx.resources.get::<WireDeployment>(&key.sibling(row.name)).await.map_err(PublishError::Resource)?;
     let same = now.and_then(|now| now.uid()).as_deref() == Some(claim.deployment.as_str());
-    Ok(if same { Holder::Present } else { Holder::Gone })
+    Ok(if same { Holder::Present } else { gone })
 }
 
 fn unfinished<R: Resources>(cx: &Context<R>, key: &Key) -> usize {

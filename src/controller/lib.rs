@@ -20,6 +20,8 @@ mod ledger;
 mod metrics;
 mod notice;
 mod observe;
+mod order;
+mod patience;
 mod publish;
 mod release;
 mod resources;

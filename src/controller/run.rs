@@ -25,8 +25,10 @@ use crate::notice::Notices;
 use crate::runtime::Runtimes;
 use crate::{streams, term};
 
-/// How many attempts run at a time.
+/// How many attempts write at a time.
 const PLACES: usize = 64;
+/// How long the answers to what attempts have sent are awaited at the end: as long as the server may take for one.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Everything a controller needs to know.
 #[derive(Debug, Clone)]
@@ -121,9 +123,12 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
             Ok(())
         }
     };
-    executor.shutdown().await;
+    let quiet = executor.shutdown(LAST_ANSWERS).await;
     archive.close().await?;
-    if outcome.is_ok() {
+    if !quiet {
+        tracing::warn!("a write has had no answer yet: the lease is not released, and runs out");
+    }
+    if outcome.is_ok() && quiet {
         election.release().await;
     }
     outcome

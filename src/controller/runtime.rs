@@ -126,27 +126,20 @@ impl Runtimes {
         self.kubernetes.preview(&ready.target, &ready.rendered, inventory, &environment.health_checks, depth).await
     }
 
-    /// Applies it, prunes what is no longer part of it, and judges its health.
-    pub async fn apply(
+    /// Applies it, and prunes what is no longer part of it.
+    pub async fn apply(&self, ready: &Ready, inventory: &[ObjectRef], fence: &dyn Fence) -> Result<Applied, Failure> {
+        self.kubernetes.apply(&ready.target, &ready.rendered, inventory, fence).await
+    }
+
+    /// Judges the health of what was applied. Writes nothing, and may be dropped at any time.
+    pub async fn health(
         &self,
         environment: &Environment,
         ready: &Ready,
-        inventory: &[ObjectRef],
-        fence: &dyn Fence,
-        progress: impl Fn(&str) + Send + Sync,
-    ) -> Result<Applied, Failure> {
-        let applied = self.kubernetes.apply(&ready.target, &ready.rendered, inventory, fence).await?;
-        let wrote = !applied.written.is_empty() || !applied.pruned.is_empty();
-        progress("verifying");
-        let health = self.kubernetes.health(
-            &ready.target,
-            &ready.rendered,
-            &environment.health_checks,
-            environment.timeout,
-            |line: String| progress(&line),
-        );
-        health.await.map_err(|failure| Failure { changed: failure.changed || wrote, ..failure })?;
-        Ok(applied)
+        progress: impl Fn(String) + Send + Sync,
+    ) -> Result<(), Failure> {
+        let (checks, timeout) = (&environment.health_checks, environment.timeout);
+        self.kubernetes.health(&ready.target, &ready.rendered, checks, timeout, progress).await
     }
 
     /// Whether an Environment could take a Deployment.

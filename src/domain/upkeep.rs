@@ -6,7 +6,7 @@ use crate::audit::Entry;
 use crate::code::Code;
 use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness};
 use crate::event::{Action, Detail, Event, Source};
-use crate::name::Actor;
+use crate::name::{Actor, Uid};
 use crate::runtime::Failure;
 
 #[cfg(test)]
@@ -19,7 +19,9 @@ pub enum Holder {
     None,
     /// The Deployment exists and looks after its claim itself.
     Present,
-    /// No Deployment with that uid exists any more.
+    /// No Deployment with that uid exists any more, but an attempt of it still runs here.
+    Running,
+    /// No Deployment with that uid exists any more, and nothing of it runs.
     Gone,
 }
 
@@ -41,10 +43,13 @@ pub struct Observed<'a> {
 }
 
 /// What to do once the events are archived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Stop whatever still runs for a holder that is gone.
-    StopOrphan,
+    /// Stop whatever still runs for a holder that is gone. Only then its claim is taken away.
+    StopOrphan {
+        /// The Deployment that held the claim.
+        deployment: Uid,
+    },
     /// Let the object go: its deletion is archived.
     RemoveFinalizer,
 }
@@ -148,8 +153,10 @@ impl Upkeep<'_> {
     /// Nobody can say how far a holder got that is gone: a person has to look.
     fn orphan(&mut self) -> Option<Effect> {
         let claim = self.status.claim.clone()?;
-        if self.seen.holder != Holder::Gone {
-            return None;
+        match self.seen.holder {
+            Holder::None | Holder::Present => return None,
+            Holder::Running => return Some(Effect::StopOrphan { deployment: claim.deployment }),
+            Holder::Gone => {}
         }
         self.status.claim = None;
         self.status.operations += 1;
@@ -161,7 +168,7 @@ impl Upkeep<'_> {
             ("attempt".to_owned(), claim.attempt),
         ]);
         self.emit(Actor::controller(), Action::EnvironmentOutcomeUnknown, detail);
-        Some(Effect::StopOrphan)
+        None
     }
 
     /// A reset counts once, for exactly the operation it names, and only where a Deployment could run again.

@@ -3,7 +3,8 @@
 //! What: objects go in kind order, up to [`WRITES`] at a time within one rank; then what left the release is pruned in
 //! the reverse order, if it is still this service's.
 //! Guarantees: an object that is as wanted costs a read and no write. A failure says whether anything was, or may have
-//! been, written. The first failure stops what has not begun; what has begun is awaited, so that the answer is true.
+//! been, written. The first failure stops what has not begun; what has begun is awaited, so that the answer is true. The
+//! same holds when the fence is stopped: a write that was sent is awaited for as long as a request may take.
 //! On a crash: the same apply again reads first and writes only what is missing.
 //! An answer that is lost is resolved by reading the object again.
 
@@ -43,14 +44,18 @@ impl Runtime {
         fence: &dyn Fence,
     ) -> Result<Applied, Failure> {
         let access = Access::new(&self.base, target)?;
-        let kinds = self.kinds.of(&self.base, rendered, target).await?;
-        let mut leaving = Vec::new();
-        for reference in left_behind(rendered, inventory) {
-            // Where its kind is gone, it is gone with it.
-            let kind = self.kinds.find_any(&self.base, reference, target).await?;
-            leaving.extend(kind.map(|kind| (reference, kind)));
-        }
         let writer = Writer::new(&access, fence);
+        let found = async {
+            let kinds = self.kinds.of(&self.base, rendered, target).await?;
+            let mut leaving = Vec::new();
+            for reference in left_behind(rendered, inventory) {
+                // Where its kind is gone, it is gone with it.
+                let kind = self.kinds.find_any(&self.base, reference, target).await?;
+                leaving.extend(kind.map(|kind| (reference, kind)));
+            }
+            Ok((kinds, leaving))
+        };
+        let (kinds, leaving) = writer.fence.unless_stopped(found).await??;
         let result = writer.run(rendered, &kinds, leaving).await;
         result.map_err(|failure| Failure { changed: failure.changed || writer.changed(), ..failure })
     }
@@ -139,22 +144,22 @@ impl<'a> Writer<'a> {
     }
 
     async fn settle(&self, one: &RenderedObject, kind: &Kind) -> Result<Option<ObjectRef>, Failure> {
-        rounds(&one.reference, || self.settle_once(one, kind)).await
+        self.rounds(&one.reference, || self.settle_once(one, kind)).await
     }
 
     async fn prune(&self, reference: &ObjectRef, kind: &Kind) -> Result<Option<ObjectRef>, Failure> {
-        rounds(reference, || self.prune_once(reference, kind)).await
+        self.rounds(reference, || self.prune_once(reference, kind)).await
     }
 
     async fn settle_once(&self, one: &RenderedObject, kind: &Kind) -> Result<Round, Failure> {
         let name = &one.reference.name;
-        let live = self.access.get(kind, name).await?;
+        let live = self.fence.unless_stopped(self.access.get(kind, name)).await??;
         if let Some(live) = &live {
             if deleting(live) {
                 return Ok(going(&one.reference));
             }
             adoption(self.access.target, one, live)?;
-            if self.as_wanted(one, kind, live).await? {
+            if self.fence.unless_stopped(self.as_wanted(one, kind, live)).await?? {
                 return Ok(Round::Settled(false));
             }
         }
@@ -185,7 +190,8 @@ impl<'a> Writer<'a> {
     }
 
     async fn prune_once(&self, reference: &ObjectRef, kind: &Kind) -> Result<Round, Failure> {
-        let Some(live) = self.access.get(kind, &reference.name).await? else { return Ok(Round::Settled(false)) };
+        let live = self.fence.unless_stopped(self.access.get(kind, &reference.name)).await??;
+        let Some(live) = live else { return Ok(Round::Settled(false)) };
         if Ownership::of(&live, self.access.target) != Ownership::Ours {
             tracing::warn!(object = %reference, "left the release and does not belong to it any more: it stays");
             return Ok(Round::Settled(false));
@@ -218,6 +224,30 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Reads and writes anew until it is settled, with growing pauses.
+    async fn rounds<F, R>(&self, reference: &ObjectRef, round: R) -> Result<Option<ObjectRef>, Failure>
+    where
+        R: Fn() -> F,
+        F: Future<Output = Result<Round, Failure>>,
+    {
+        let mut pause = Duration::from_millis(25);
+        let mut lost = false;
+        let mut left = ROUNDS;
+        loop {
+            left -= 1;
+            match round().await? {
+                Round::Settled(written) => return Ok((written || lost).then(|| reference.clone())),
+                Round::Again { failure, .. } if left == 0 => return Err(failure),
+                Round::Again { failure, wait, sent } => {
+                    tracing::info!(object = %reference, why = failure.message, "to be read again");
+                    lost |= sent;
+                    self.fence.unless_stopped(tokio::time::sleep(wait.unwrap_or(pause))).await?;
+                    pause *= 2;
+                }
+            }
+        }
+    }
+
     /// What a refused or lost write comes to.
     async fn again(&self, error: &CallError, kind: &Kind, verb: &str, reference: &ObjectRef) -> Result<Round, Failure> {
         let failure = self.access.failure(error, kind, verb, &reference.to_string());
@@ -238,30 +268,6 @@ fn going(reference: &ObjectRef) -> Round {
     let message = format!("{reference} is being deleted and must be gone before it can be applied");
     let failure = Failure { retryable: true, ..failure::refused(Code::Conflict, message) };
     Round::Again { failure, wait: None, sent: false }
-}
-
-/// Reads and writes anew until it is settled, with growing pauses.
-async fn rounds<F, R>(reference: &ObjectRef, round: R) -> Result<Option<ObjectRef>, Failure>
-where
-    R: Fn() -> F,
-    F: Future<Output = Result<Round, Failure>>,
-{
-    let mut pause = Duration::from_millis(25);
-    let mut lost = false;
-    let mut left = ROUNDS;
-    loop {
-        left -= 1;
-        match round().await? {
-            Round::Settled(written) => return Ok((written || lost).then(|| reference.clone())),
-            Round::Again { failure, .. } if left == 0 => return Err(failure),
-            Round::Again { failure, wait, sent } => {
-                tracing::info!(object = %reference, why = failure.message, "to be read again");
-                lost |= sent;
-                tokio::time::sleep(wait.unwrap_or(pause)).await;
-                pause *= 2;
-            }
-        }
-    }
 }
 
 fn rank(reference: &ObjectRef) -> usize {

@@ -86,6 +86,15 @@ async fn a_rollback_that_fails_leaves_both_failed_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_not_ready_in_time_fails_as_a_timeout_and_names_what_was_waited_for() {
+    let stage = Stage::open().await;
+    let failed =
+        second_fails(&stage, workload("web", "never-ready"), |environment| environment.with("spec.timeout", "5s"))
+            .await;
+    says(&failed, "operation_timeout", "apps/v1/Deployment/web");
+}
+
+#[tokio::test]
 async fn a_first_release_that_fails_holds_the_environment_until_it_is_reset() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;

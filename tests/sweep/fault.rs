@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -32,6 +33,8 @@ pub enum Mode {
     Unsent,
     /// The request is written to stdout instead, and waits for a line on stdin.
     Hold,
+    /// The same, and the lease answers a second later from then on: a process that thaws learns last who leads.
+    Freeze,
 }
 
 impl Mode {
@@ -47,6 +50,7 @@ impl std::fmt::Display for Mode {
             Self::Lost => "lost",
             Self::Unsent => "unsent",
             Self::Hold => "hold",
+            Self::Freeze => "freeze",
         })
     }
 }
@@ -69,6 +73,9 @@ impl std::fmt::Display for Fault {
 /// The line of a journal that says that the fault has happened.
 pub(super) const FIRED: &str = "FIRED ";
 
+/// How much later the lease of a frozen process answers.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Sees every effect of one process.
 #[derive(Debug, Clone)]
 pub struct Injector(Arc<Mutex<State>>);
@@ -79,6 +86,7 @@ struct State {
     counts: HashMap<String, u32>,
     leases: u32,
     heads: u32,
+    late_lease: bool,
     fault: Option<Fault>,
     journal: Option<File>,
 }
@@ -92,6 +100,7 @@ impl Injector {
             counts: HashMap::new(),
             leases: 0,
             heads: 0,
+            late_lease: false,
             fault,
             journal: journal.map(open).transpose()?,
         }))))
@@ -135,8 +144,9 @@ impl State {
 
     fn request(&mut self, effect: Effect) -> Option<Mode> {
         let name = match effect {
-            Effect::None => return None,
             Effect::Write(name) => name,
+            Effect::Read(name) if self.fault.as_ref().is_some_and(|fault| fault.point.name == name) => name,
+            Effect::None | Effect::Read(_) => return None,
             Effect::Lease { released: true, .. } => "release lease".to_owned(),
             // How often the head moves between two renewals is a matter of time.
             Effect::Lease { annotation: true, .. } => {
@@ -168,6 +178,7 @@ impl State {
             // One write a line: the process may end right after it.
             let _ = journal.write_all(format!("{fired}{point}\n").as_bytes());
         }
+        self.late_lease |= fault.as_ref().is_some_and(|fault| fault.mode == Mode::Freeze);
         fault.map(|fault| fault.mode)
     }
 }
@@ -206,7 +217,16 @@ where
         let text = body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let uri = request.uri().clone();
         let effect = point::effect(request.method(), uri.path(), uri.query().unwrap_or_default(), &text);
-        let Some(mode) = self.injector.lock().request(effect) else { return Box::pin(self.inner.call(request)) };
+        let late = uri.path().contains("/leases/") && self.injector.lock().late_lease;
+        let Some(mode) = self.injector.lock().request(effect) else {
+            let answer = self.inner.call(request);
+            return Box::pin(async move {
+                if late {
+                    tokio::time::sleep(LATE).await;
+                }
+                answer.await
+            });
+        };
         let broken = || -> BoxError { io::Error::new(io::ErrorKind::ConnectionReset, "injected").into() };
         match mode {
             Mode::Before => std::process::abort(),
@@ -225,14 +245,16 @@ where
                     Err(broken())
                 })
             }
-            Mode::Hold => {
+            Mode::Hold | Mode::Freeze => {
                 let told = tell(&request, &text);
                 let answer = self.inner.call(request);
-                Box::pin(async move {
+                // It has left the process: it arrives also if nobody waits for its answer any more.
+                let sent = tokio::spawn(async move {
                     told?;
                     tokio::task::spawn_blocking(|| io::stdin().lock().read_line(&mut String::new())).await??;
                     answer.await
-                })
+                });
+                Box::pin(async move { sent.await? })
             }
         }
     }

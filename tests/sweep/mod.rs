@@ -4,6 +4,7 @@
 mod case;
 mod error;
 mod fault;
+mod held;
 mod kills;
 mod learn;
 mod lease;
@@ -22,6 +23,7 @@ mod writes;
 pub use case::{Case, Outcome};
 pub use error::{SweepError, Verdict};
 pub use fault::{Cut, Fault, Injector, Mode};
+pub use held::Held;
 pub use kills::{Killed, kill};
 pub use learn::{Reference, learn};
 pub use point::Point;

@@ -1,8 +1,8 @@
 //! Every effect of a controller has a name that is the same in every run of a scenario.
 //!
-//! A point is `<verb> <resource>[.<group>]/<name>[/<subresource>]` for a request that changes something, or
-//! `commit <label>` for a transaction of the archive, and the how-many-th of its name it is. No name contains the
-//! namespace, a uid or a time.
+//! A point is `<verb> <resource>[.<group>]/<name>[/<subresource>]` for a request that changes something (or, where a fault
+//! asks for it, one that reads one object), or `commit <label>` for a transaction of the archive, and the how-many-th of
+//! its name it is. No name contains the namespace, a uid or a time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,8 +37,10 @@ impl FromStr for Point {
 /// What a request would be, as far as faults are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It changes nothing, or nothing that counts: reads, dry-runs, questions, Events.
+    /// It changes nothing, or nothing that counts: lists, watches, dry-runs, questions, Events.
     None,
+    /// It reads one object. It is a point only for a fault that names it: how often things are read is a matter of time.
+    Read(String),
     /// It writes a Lease; what exactly depends on what was written before.
     Lease {
         /// Nobody holds it afterwards.
@@ -57,6 +59,7 @@ pub(super) fn effect(method: &Method, path: &str, query: &str, body: &Value) -> 
         Method::PUT => "update",
         Method::PATCH => "patch",
         Method::DELETE => "delete",
+        Method::GET => "get",
         _ => return Effect::None,
     };
     if query.contains("dryRun=") {
@@ -78,14 +81,18 @@ pub(super) fn effect(method: &Method, path: &str, query: &str, body: &Value) -> 
     if uncounted || resource == "events" {
         return Effect::None;
     }
-    if resource == "leases" {
+    if verb == "get" && rest.is_empty() {
+        return Effect::None;
+    }
+    if resource == "leases" && verb != "get" {
         let holder = body.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default();
         return Effect::Lease { released: verb != "patch" && holder.is_empty(), annotation: verb == "patch" };
     }
     let name = rest.first().copied().or_else(|| body.pointer("/metadata/name").and_then(Value::as_str));
     let group = if group.is_empty() { String::new() } else { format!(".{group}") };
     let below = rest.get(1).map(|name| format!("/{name}")).unwrap_or_default();
-    Effect::Write(format!("{verb} {resource}{group}/{}{below}", name.unwrap_or_default()))
+    let name = format!("{verb} {resource}{group}/{}{below}", name.unwrap_or_default());
+    if verb == "get" { Effect::Read(name) } else { Effect::Write(name) }
 }
 
 /// The names of the requests that share a commit, without what differs from run to run.
@@ -118,10 +125,20 @@ mod tests {
     #[test]
     fn what_changes_nothing_is_no_point() {
         let none = |method, path, query| assert_eq!(effect(&method, path, query, &Value::Null), Effect::None);
-        none(Method::GET, "/api/v1/namespaces/shop/configmaps/web", "");
+        none(Method::GET, "/api/v1/namespaces/shop/configmaps", "watch=true");
+        none(Method::GET, "/version", "");
         none(Method::PATCH, "/api/v1/namespaces/shop/configmaps/web", "dryRun=All&force=true");
         none(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "");
         none(Method::POST, "/apis/events.k8s.io/v1/namespaces/shop/events", "");
+    }
+
+    #[test]
+    fn a_read_of_one_object_has_a_name() {
+        let read = |path| effect(&Method::GET, path, "", &Value::Null);
+        let expected = Effect::Read("get configmaps/web".into());
+        assert_eq!(read("/api/v1/namespaces/shop/configmaps/web"), expected);
+        let lease = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/slipway";
+        assert_eq!(read(lease), Effect::Read("get leases.coordination.k8s.io/slipway".into()));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub async fn take_over(
         namespace: namespace.to_owned(),
         agent: agent_a.clone(),
     };
-    let fault = Fault { point: point.clone(), mode: Mode::Hold };
+    let fault = Fault { point: point.clone(), mode: Mode::Freeze };
     let mut a = first.start(Some(&fault), &folder.join("journal-first"), &folder.join("log-first"))?;
     for step in Scenario::FIRST {
         step.act(site, namespace).await?;

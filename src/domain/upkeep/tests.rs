@@ -89,10 +89,13 @@ fn the_claim_of_a_holder_that_is_gone_leaves_an_unknown_outcome() {
     environment.status.claim = Some(claim);
     let decision = write(&mut environment, |seen| seen.holder = Holder::Present);
     assert_eq!((words(&decision), decision.effect), (vec![], None));
+    let decision = write(&mut environment, |seen| seen.holder = Holder::Running);
+    assert_eq!((words(&decision), decision.effect), (vec![], Some(Effect::StopOrphan { deployment: uid("d7") })));
+    assert!(environment.status.claim.is_some(), "it still writes");
     let decision = write(&mut environment, |seen| seen.holder = Holder::Gone);
     assert_eq!(words(&decision), ["environment.outcome_unknown"]);
     assert_eq!(decision.events[0].detail["code"], "outcome_unknown");
-    assert_eq!(decision.effect, Some(Effect::StopOrphan));
+    assert_eq!(decision.effect, None);
     assert_eq!(environment.status.claim, None);
     assert_eq!((environment.status.phase, environment.status.failed), (EnvironmentPhase::Failed, Some(uid("d7"))));
 }
