@@ -125,7 +125,8 @@ async fn an_environment_is_not_ready_until_its_namespace_and_account_are_there()
         .await;
     let said = powerless.status.unwrap().readiness_message;
     assert!(said.contains(&format!("system:serviceaccount:{}:later", stage.namespace)), "{said}");
-    assert!(stage.get::<Deployment>("web-v1").await.status.is_some_and(|status| !status.phase.ended()));
+    let waiting = stage.until("web-v1", "was looked at", |deployment: &Deployment| deployment.status.is_some()).await;
+    assert!(!waiting.status.unwrap().phase.ended());
 
     stage.put(stage.service_account("later")).await;
     let grant = ["create", "rolebinding", "later", "--clusterrole=edit", "--namespace"];

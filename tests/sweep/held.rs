@@ -70,7 +70,7 @@ impl<'a> Held<'a> {
 
     /// Whether the fault has happened.
     pub fn fired(&self) -> bool {
-        Journal::read(&self.journal).fired
+        Journal::read(&self.journal).fired.is_some()
     }
 
     /// Goes through the steps of a story.

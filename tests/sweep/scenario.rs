@@ -80,11 +80,6 @@ impl Scenario {
                 "an Environment that is given back is recorded by whoever gave it back, and by its own reconciler if the \
                  watch has told that one before the record was made; the second changes nothing",
             ),
-            "patch deployments.slipway.dev/web-v1" => (
-                1,
-                "a Deployment whose finalizer was removed is looked at again before the watch has told that it is gone, \
-                 and the finalizer is removed once more",
-            ),
             _ => return None,
         };
         (point.number > needed).then_some(why)
