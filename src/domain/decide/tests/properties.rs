@@ -244,11 +244,7 @@ impl World {
 
     /// What waits for people or for its turn, or is over, leaves the Environment to others.
     fn holds_only_for_work(&self) {
-        let rollback = self.deployment.status.rollback.as_ref().map(|rollback| rollback.state);
-        let open = matches!(rollback, Some(RollbackState::Requested | RollbackState::Running));
-        if self.holds() {
-            assert!(self.phase() == Phase::Applying || open, "holds the claim while {}", self.phase());
-        }
+        assert!(!self.holds() || self.at_work(), "holds the claim while {}", self.phase());
     }
 
     fn at_work(&self) -> bool {
