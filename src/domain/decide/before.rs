@@ -131,14 +131,14 @@ impl Fold<'_> {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
         };
         let reference = preview.reference.clone();
-        let by_hand =
-            self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference).map(|c| &c.actor);
+        let by_hand = self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference);
         let by = match by_hand {
-            Some(actor) => By::Person(actor),
+            Some(confirmation) => By::Person(&confirmation.actor),
             None if environment.policy.confirm == Confirm::Auto && !preview.awaits_person => By::Controller,
             None => return Next::Wait(Wait::Confirmation { reference }),
         };
-        let facts = detail([("previewRef", Some(reference.to_string()))]);
+        let note = by_hand.and_then(|confirmation| confirmation.note.as_ref());
+        let facts = detail([("previewRef", Some(reference.to_string())), ("note", note.map(ToString::to_string))]);
         if environment.policy.approval.required {
             self.emit(&by, Action::ReleaseConfirmed, Phase::Previewed, facts);
             self.open_ticket(environment, &reference);

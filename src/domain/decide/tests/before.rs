@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::decide::{Effect, Twin, Work};
 use crate::environment::{Outcome, RuntimeKind};
 use crate::event::Action;
-use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, production, uid};
+use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, note, production, uid};
 use crate::phase::Phase;
 use crate::policy::{Confirm, Tier};
 use crate::runtime::Failure;
@@ -72,6 +72,14 @@ fn where_confirmation_is_automatic_the_ticket_opens_at_once() {
     let mut world = World::new(production);
     assert!(matches!(world.wait(), Wait::Review { .. }));
     assert_eq!(world.event(Action::ReleaseConfirmed).actor_id.as_str(), "controller");
+}
+
+#[test]
+fn what_a_confirmation_says_is_part_of_the_history() {
+    let mut world = waiting_in(Phase::Previewed);
+    world.confirm("alice").deployment.intents.confirmations[0].note = Some(note("as agreed on Monday"));
+    world.run();
+    assert_eq!(world.event(Action::ReleaseConfirmed).detail["note"], "as agreed on Monday");
 }
 
 #[test]

@@ -262,7 +262,8 @@ fn speak(deployment: &mut Deployment, who: &str, said: &Said) {
         Said::Confirm => {
             let current = status.preview.as_ref().map(|preview| preview.reference.clone());
             let fresh = current.filter(|current| intents.confirmations.iter().all(|c| c.preview_ref != *current));
-            intents.confirmations.extend(fresh.map(|preview_ref| Confirmation { preview_ref, actor: actor(who) }));
+            let confirmation = |preview_ref| Confirmation { preview_ref, actor: actor(who), note: None };
+            intents.confirmations.extend(fresh.map(confirmation));
         }
         Said::Review(verdict, subject) => {
             let subject = match subject {
