@@ -84,7 +84,7 @@ pub enum Refusal {
         current: String,
     },
     /// What was shown is not what would be applied any more.
-    #[error("what would be applied has changed since preview {shown}: a new one is being made")]
+    #[error("what would be applied has changed since preview {shown}: look at the new one")]
     PreviewExpired {
         /// What was shown.
         shown: String,

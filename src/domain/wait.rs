@@ -28,6 +28,8 @@ pub enum Wait {
     Confirmation {
         /// What is to be confirmed.
         reference: PreviewRef,
+        /// Why what was said about an earlier preview does not count, where there was one.
+        why: Option<Refusal>,
     },
     /// Reviewers have to approve.
     Review {
@@ -96,8 +98,9 @@ impl Wait {
             }
             Self::Release { name } => format!("release {name} does not exist in this namespace: create it"),
             Self::Unpreviewable(failure) | Self::PreviewFailed(failure) => failure.message.clone(),
-            Self::Confirmation { reference } => {
-                format!("waits for someone to confirm preview {reference} in spec.confirmations")
+            Self::Confirmation { reference, why } => {
+                let waits = format!("waits for someone to confirm preview {reference} in spec.confirmations");
+                why.as_ref().map_or(waits.clone(), |why| format!("{why}; {waits}"))
             }
             Self::Review { have, need, until } => match until {
                 Some(until) => format!("has {have} of {need} approvals; the ticket expires at {until}"),
@@ -111,16 +114,16 @@ impl Wait {
         }
     }
 
-    /// The code, where something is wrong.
+    /// The code, where something is wrong or missing.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Environment { .. } | Self::Release { .. } => Some(Code::NotFound),
             Self::Unpreviewable(failure) | Self::PreviewFailed(failure) => Some(failure.code),
             Self::Gate { refusal, .. } => Some(refusal.code()),
             Self::Backoff { failure, .. } => *failure,
-            Self::Confirmation { .. } | Self::Review { .. } | Self::Attempt { .. } | Self::Report | Self::Stopping => {
-                None
-            }
+            Self::Confirmation { why, .. } => why.as_ref().map(Refusal::code),
+            Self::Review { .. } => Some(Code::ApprovalRequired),
+            Self::Attempt { .. } | Self::Report | Self::Stopping => None,
         }
     }
 

@@ -61,7 +61,7 @@ pub fn deployment(
 fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview {
     let reference = preview.reference.to_string();
     if let Some(shown) = before.filter(|before| before.reference == reference) {
-        return shown::Preview { awaits_person: preview.awaits_person, ..shown.clone() };
+        return shown.clone();
     }
     let changes = &preview.forecast.changes;
     shown::Preview {
@@ -88,7 +88,9 @@ fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview
                 unchanged: count(&changes.unchanged),
             },
         },
-        awaits_person: preview.awaits_person,
+        awaits_person: preview.ticket_expired_at.is_some(),
+        ticket_expired_at: preview.ticket_expired_at,
+        replaces: preview.replaces.as_ref().map(ToString::to_string),
     }
 }
 

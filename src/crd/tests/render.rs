@@ -58,7 +58,8 @@ fn full() -> Status {
                 diff: "- a\n+ b".into(),
             },
             at: now(),
-            awaits_person: true,
+            replaces: Some(PreviewRef { number: 1, digest: Digest::of(b"older plan") }),
+            ticket_expired_at: Some(now()),
         }),
         ticket: Some(Ticket {
             id: "u-1-2".into(),
@@ -143,7 +144,7 @@ fn what_a_failing_part_says_is_cut_to_what_a_status_can_hold() {
 
 #[rstest]
 #[case(Phase::Pending, Some(Wait::Release { name: "web-v1".into() }), "False False True ReleaseNotFound")]
-#[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") } }), "False True False ConfirmationRequired")]
+#[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") }, why: None }), "False True False ConfirmationRequired")]
 #[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, until: None }), "False True False ReviewRequired")]
 #[case(Phase::Applying, None, "False True False Progressing")]
 #[case(Phase::Succeeded, None, "True False False Succeeded")]

@@ -93,9 +93,11 @@ impl Fold<'_> {
             ("reason", why.map(str::to_owned)),
         ]);
         // Only a confirmation ends this; a change of what would be applied does not.
-        let still = self.status.preview.as_ref().is_some_and(|preview| preview.awaits_person);
-        let awaits_person = self.ran_out() || (still && self.status.phase == Phase::Previewed);
-        self.status.preview = Some(Preview { reference, forecast, at: self.now, awaits_person });
+        let before = self.status.preview.take();
+        let still = before.as_ref().filter(|_| self.status.phase == Phase::Previewed);
+        let ticket_expired_at = self.ran_out().or_else(|| still?.ticket_expired_at);
+        let replaces = before.map(|before| before.reference);
+        self.status.preview = Some(Preview { reference, forecast, at: self.now, replaces, ticket_expired_at });
         self.status.ticket = None;
         self.status.approved_at = None;
         self.emit(&By::Controller, Action::ReleasePreviewed, Phase::Previewed, facts);
@@ -134,8 +136,10 @@ impl Fold<'_> {
         let by_hand = self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference);
         let by = match by_hand {
             Some(confirmation) => By::Person(&confirmation.actor),
-            None if environment.policy.confirm == Confirm::Auto && !preview.awaits_person => By::Controller,
-            None => return Next::Wait(Wait::Confirmation { reference }),
+            None if environment.policy.confirm == Confirm::Auto && preview.ticket_expired_at.is_none() => {
+                By::Controller
+            }
+            None => return Next::Wait(Wait::Confirmation { reference, why: preview.reason() }),
         };
         let note = by_hand.and_then(|confirmation| confirmation.note.as_ref());
         let facts = detail([("previewRef", Some(reference.to_string())), ("note", note.map(ToString::to_string))]);
@@ -196,14 +200,14 @@ impl Fold<'_> {
 
     /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
     pub(super) fn expired(&mut self) -> Option<Next> {
-        self.ran_out().then(|| self.preview(Some("the ticket for review ran out")))
+        self.ran_out().map(|_| self.preview(Some("the ticket for review ran out")))
     }
 
-    /// The ticket runs to the claim. Where review was skipped nobody is waited for.
-    fn ran_out(&self) -> bool {
+    /// When the ticket ran out, if it did. It runs to the claim. Where review was skipped nobody is waited for.
+    fn ran_out(&self) -> Option<jiff::Timestamp> {
         let claimed = self.environment().is_some_and(|environment| environment.held_by(&self.deployment().id.uid));
         let ends = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        ends.is_some_and(|at| self.now >= at) && !claimed && self.status.break_glass.is_none()
+        ends.filter(|at| self.now >= *at && !claimed && self.status.break_glass.is_none())
     }
 }
 

@@ -242,10 +242,15 @@ impl Fold<'_> {
         let Some(review) = fresh else {
             let have = self.status.reviews.approvals(&subject);
             let until = expiry(environment, &rollback);
-            if until.is_some_and(|until| self.now >= until) {
+            if let Some(at) = until.filter(|until| self.now >= *until) {
                 // The Deployment itself has ended, or still runs: a rollback that never began changes neither.
                 if let Some(rollback) = &mut self.status.rollback {
                     rollback.state = RollbackState::Expired;
+                    rollback.diagnostics = Some(Diagnostics {
+                        code: Code::ApprovalTicketExpired,
+                        message: format!("nobody reviewed this rollback until {at}: ask for another"),
+                        detail: None,
+                    });
                 }
                 return Some(Next::Again);
             }

@@ -87,7 +87,7 @@ fn a_confirmation_of_an_older_preview_confirms_nothing() {
     let mut world = World::new(production());
     world.run();
     world.confirm("alice").content = Some("changed meanwhile".to_owned());
-    assert!(matches!(world.wait(), Wait::Confirmation { reference } if reference.number == 2));
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 2));
     assert_eq!(world.words(), ["release.created", "release.previewed", "release.previewed"]);
 }
 

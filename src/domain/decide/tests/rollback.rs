@@ -92,6 +92,8 @@ fn a_rollback_that_nobody_reviews_expires() {
     world.later(30).run();
     assert_eq!((world.phase(), state(&world)), (Phase::Succeeded, RollbackState::Expired));
     assert_eq!(world.deployment.status.finished_at, finished_at);
+    let diagnostics = world.deployment.status.rollback.as_ref().unwrap().diagnostics.as_ref().unwrap();
+    assert_eq!(diagnostics.code, Code::ApprovalTicketExpired);
     world.ask_rollback("r-2", "dora");
     assert!(matches!(world.wait(), Wait::Review { .. }));
 }
