@@ -93,7 +93,7 @@ pub enum Refusal {
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided already: nothing further is accepted")]
+    #[error("{subject} has been decided, or is over: nothing further is accepted")]
     Decided {
         /// What was judged.
         subject: String,

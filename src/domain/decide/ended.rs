@@ -257,7 +257,7 @@ impl Fold<'_> {
             return Some(Next::Wait(Wait::Review { have, need, until }));
         };
         if review.reviewer == *actor {
-            self.void(review, "whoever asks for a rollback may not review it");
+            self.void(review, &Refusal::SelfApproval { reviewer: review.reviewer.clone() });
             return Some(Next::Again);
         }
         self.status.reviews.counted.push(Counted {

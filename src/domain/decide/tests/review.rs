@@ -27,7 +27,9 @@ fn requester_cannot_approve_their_own_production_deployment() {
     let mut world = waiting_in(Phase::PendingApproval);
     world.approve("alice");
     assert!(matches!(world.wait(), Wait::Review { have: 0, .. }));
-    assert_eq!(world.event(Action::ReleaseReviewVoid).detail["reason"], "its reviewer may not judge this request");
+    let void = world.event(Action::ReleaseReviewVoid);
+    assert_eq!(void.detail["code"], "self_approval");
+    assert_eq!(void.detail["reason"], "alice made this request and cannot review it: ask someone else");
 }
 
 #[test]
@@ -79,6 +81,7 @@ fn one_rejection_ends_it() {
     world.approve("carol").run();
     assert_eq!(world.phase(), Phase::Rejected);
     assert_eq!(world.words().last(), Some(&"release.review_void"));
+    assert_eq!(world.event(Action::ReleaseReviewVoid).detail["code"], "conflict");
 }
 
 #[test]
@@ -88,6 +91,11 @@ fn a_rejection_without_a_note_does_not_count() {
     world.review("bob", Verdict::Reject, &subject).deployment.intents.reviews[0].note = None;
     world.run();
     assert_eq!(world.phase(), Phase::PendingApproval);
+    let void = world.event(Action::ReleaseReviewVoid);
+    assert_eq!(
+        (void.detail["code"].as_str(), void.detail["reason"].as_str()),
+        ("note_required", "reject needs a note that says why")
+    );
 }
 
 #[test]
@@ -98,6 +106,7 @@ fn a_late_review_is_recorded_as_void_and_counts_for_nothing() {
     let void = world.event(Action::ReleaseReviewVoid);
     assert_eq!((void.actor_id.as_str(), void.status.as_str()), ("bob", "previewed"));
     assert!(void.detail["previewRef"].starts_with("1-"));
+    assert_eq!(void.detail["code"], "preview_mismatch");
     // The same person may decide again about what stands now.
     world.confirm("alice").run();
     world.approve("bob").run();
