@@ -9,13 +9,15 @@ use rstest::rstest;
 use serde_json::json;
 use slipway_crd::{Deployment, Environment, parse, render};
 use slipway_domain::attempt::{Attempt, AttemptType};
-use slipway_domain::audit::Audit;
+use slipway_domain::audit::{Audit, Entry, Subject};
 use slipway_domain::code::Code;
 use slipway_domain::deployment::{Diagnostics, Glass, Status, Ticket};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::{
     Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, RunningRelease, Service,
 };
+use slipway_domain::event::{Action, Detail, ResourceType, Source};
+use slipway_domain::name::ResourceId;
 use slipway_domain::phase::{Phase, Step};
 use slipway_domain::preview::{Preview, PreviewRef};
 use slipway_domain::review::{Counted, Reviews, Verdict};
@@ -159,6 +161,47 @@ fn kstatus_sees_what_the_phase_says(#[case] phase: Phase, #[case] wait: Option<W
     let told =
         format!("{} {} {} {}", is("Ready").status, is("Reconciling").status, is("Stalled").status, is("Ready").reason);
     assert_eq!(told, expected);
+}
+
+/// What the condition `Ready` says of a Deployment that ended so, by this event.
+fn ending(phase: Phase, action: Action, who: &str, change: impl FnOnce(&mut Status)) -> String {
+    let mut status = Status { phase, ..Status::default() };
+    let subject = Subject {
+        resource_type: ResourceType::Deployment,
+        id: ResourceId { namespace: "shop".into(), name: "web-v1".into(), uid: "u-1".parse().unwrap() },
+        project: "shop".into(),
+        team: "web".into(),
+        environment: "dev".into(),
+    };
+    let detail = Detail::from([("note".to_owned(), "too risky".to_owned())]);
+    let (actor, status_then) = (who.parse().unwrap(), phase.status().to_owned());
+    let entry = Entry { action, actor, source: Source::Kubectl, status: status_then, detail };
+    status.audit.append(&subject, 1, now(), entry);
+    change(&mut status);
+    let shown = render::deployment(&status, None, None, None, now());
+    shown.conditions.into_iter().find(|condition| condition.type_ == "Ready").unwrap().message
+}
+
+#[rstest]
+#[case::rejected(Phase::Rejected, Action::ReleaseRejected, "rejected by bob: too risky")]
+#[case::failed_by_hand(Phase::Failed, Action::ReleaseFailed, "reported as failed by bob: too risky")]
+#[case::rolled_back_by_hand(Phase::RolledBack, Action::ReleaseRollbackCompleted, "rolled back by bob: too risky")]
+fn an_end_that_people_chose_says_who_and_why(#[case] phase: Phase, #[case] action: Action, #[case] expected: &str) {
+    assert_eq!(ending(phase, action, "bob", |_| {}), expected);
+}
+
+#[test]
+fn an_end_says_what_led_to_it_even_where_the_journal_does_not() {
+    let bob = Counted { reviewer: "bob".parse().unwrap(), verdict: Verdict::Reject, subject: "1-aa".into(), at: now() };
+    let trimmed = |status: &mut Status| {
+        status.audit.journal.clear();
+        status.reviews.counted.push(bob);
+    };
+    assert_eq!(ending(Phase::Rejected, Action::ReleaseRejected, "bob", trimmed), "rejected by bob");
+    let adopted = |status: &mut Status| status.adopted_from = Some("u-0".parse().unwrap());
+    for phase in [Phase::Succeeded, Phase::Failed, Phase::RolledBack, Phase::Rejected] {
+        assert_eq!(ending(phase, Action::ReleaseAdopted, "controller", adopted), "ended so before, as u-0");
+    }
 }
 
 #[test]

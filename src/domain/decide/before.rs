@@ -178,14 +178,19 @@ impl Fold<'_> {
     /// An abort before the start ends it at once.
     pub(super) fn abort_before_start(&mut self) -> Option<Next> {
         let act = self.deployment().intents.abort.clone()?;
-        self.abort(&By::Person(&act.actor), Some(act.note.to_string()));
+        self.abort(&By::Person(&act.actor), &act.note.to_string());
         Some(Next::Again)
     }
 
-    pub(super) fn abort(&mut self, by: &By<'_>, note: Option<String>) {
+    pub(super) fn abort(&mut self, by: &By<'_>, note: &str) {
         self.status.finished_at = Some(self.now);
         self.status.step = None;
-        self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", note)]));
+        let message = match by {
+            By::Person(actor) => format!("{actor} stopped it: {note}"),
+            By::Controller => note.to_owned(),
+        };
+        self.blame(ABORTED, message, None);
+        self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", Some(note.to_owned()))]));
     }
 
     pub(super) fn override_freeze(&mut self) {
@@ -215,5 +220,5 @@ fn nothing_to_execute() -> Forecast {
     Forecast { changes: Changes::default(), risk: Risk::None, checks: Vec::new(), diff: String::new() }
 }
 
-/// The code of a Deployment that was aborted while a runtime was at work.
+/// The code of a Deployment that was aborted.
 pub(super) const ABORTED: Code = Code::Aborted;

@@ -181,6 +181,8 @@ fn an_abort_before_the_start_ends_it_at_once(#[case] phase: Phase) {
     let last = world.history.last().unwrap();
     assert_eq!((last.action, last.actor_id.as_str()), (Action::ReleaseAborted, "alice"));
     assert_eq!(last.detail["note"], "because");
+    let diagnostics = world.deployment.status.diagnostics.as_ref().unwrap();
+    assert_eq!((diagnostics.code, diagnostics.message.as_str()), (Code::Aborted, "alice stopped it: because"));
     assert_eq!(world.deployment.status.finished_at, Some(world.now));
     assert!(world.started.is_empty());
 }
