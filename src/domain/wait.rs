@@ -37,6 +37,8 @@ pub enum Wait {
         have: u32,
         /// How many it takes.
         need: u32,
+        /// What is to be approved: a preview, or a rollback.
+        subject: String,
         /// Until when.
         until: Option<Timestamp>,
     },
@@ -102,10 +104,10 @@ impl Wait {
                 let waits = format!("waits for someone to confirm preview {reference} in spec.confirmations");
                 why.as_ref().map_or(waits.clone(), |why| format!("{why}; {waits}"))
             }
-            Self::Review { have, need, until } => match until {
-                Some(until) => format!("has {have} of {need} approvals; the ticket expires at {until}"),
-                None => format!("has {have} of {need} approvals"),
-            },
+            Self::Review { have, need, subject, until } => {
+                let expires = until.map(|until| format!("; the ticket expires at {until}")).unwrap_or_default();
+                format!("has {have} of {need} approvals of {subject} in spec.reviews{expires}")
+            }
             Self::Gate { refusal, .. } => refusal.to_string(),
             Self::Attempt { id } => format!("attempt {id} is running"),
             Self::Backoff { until, .. } => format!("the last attempt failed in a way that may pass; next at {until}"),

@@ -196,7 +196,11 @@ fn summary<'a>(status: &Status, wait: Option<&'a Wait>) -> (State, &'a str, Stri
         },
         Phase::Succeeded | Phase::Failed if open.is_some() => {
             let running = open.is_some_and(|rollback| rollback.state == RollbackState::Running);
-            (State::InProgress, if running { "RollingBack" } else { "RollbackRequested" }, wrong)
+            match wait {
+                _ if running => (State::InProgress, "RollingBack", wrong),
+                Some(wait) => (State::InProgress, wait.reason(), wait.message()),
+                None => (State::InProgress, "RollbackRequested", wrong),
+            }
         }
         Phase::Succeeded => (State::Current, "Succeeded", told(status).unwrap_or_default()),
         Phase::Failed => (State::Failed, "Failed", wrong),

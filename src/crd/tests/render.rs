@@ -147,7 +147,7 @@ fn what_a_failing_part_says_is_cut_to_what_a_status_can_hold() {
 #[rstest]
 #[case(Phase::Pending, Some(Wait::Release { name: "web-v1".into() }), "False False True ReleaseNotFound")]
 #[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") }, why: None }), "False True False ConfirmationRequired")]
-#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, until: None }), "False True False ReviewRequired")]
+#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, subject: "1-aa".into(), until: None }), "False True False ReviewRequired")]
 #[case(Phase::Applying, None, "False True False Progressing")]
 #[case(Phase::Succeeded, None, "True False False Succeeded")]
 #[case(Phase::Failed, None, "False False True Failed")]
@@ -212,6 +212,19 @@ fn a_failure_that_is_being_rolled_back_is_still_being_worked_on() {
     let told: Vec<String> =
         shown.conditions.iter().take(3).map(|told| format!("{}={}", told.type_, told.status)).collect();
     assert_eq!(told, ["Ready=False", "Reconciling=True", "Stalled=False"]);
+}
+
+#[rstest]
+#[case(Phase::Succeeded)]
+#[case(Phase::Failed)]
+fn a_rollback_that_waits_says_for_what(#[case] phase: Phase) {
+    let rollback = Rollback::new("r-1", Origin::Manual { actor: "dora".parse().unwrap() }, running(), now());
+    let wait = Wait::Review { have: 0, need: 1, subject: rollback.reference.clone(), until: None };
+    let status = Status { phase, rollback: Some(rollback), ..Status::default() };
+    let shown = render::deployment(&status, Some(&wait), None, None, now());
+    let told = shown.conditions.iter().find(|condition| condition.type_ == "Reconciling").unwrap();
+    assert_eq!((told.status.as_str(), told.reason.as_str()), ("True", "ReviewRequired"));
+    assert!(told.message.contains("rollback-r-1-"), "{}", told.message);
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl Fold<'_> {
                 }
                 return Some(Next::Again);
             }
-            return Some(Next::Wait(Wait::Review { have, need, until }));
+            return Some(Next::Wait(Wait::Review { have, need, subject, until }));
         };
         if review.reviewer == *actor {
             self.void(review, &Refusal::SelfApproval { reviewer: review.reviewer.clone() });

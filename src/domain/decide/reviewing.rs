@@ -40,7 +40,7 @@ impl Fold<'_> {
         }
         let have = self.status.reviews.approvals(&subject);
         let until = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        Next::Wait(Wait::Review { have, need, until })
+        Next::Wait(Wait::Review { have, need, subject, until })
     }
 
     /// Counts one review, which may decide.

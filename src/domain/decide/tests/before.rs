@@ -46,7 +46,8 @@ fn production_waits_for_a_person_and_then_for_a_reviewer() {
     assert!(matches!(world.wait(), Wait::Confirmation { .. }));
     assert_eq!(world.phase(), Phase::Previewed);
     world.later(1).confirm("alice");
-    assert_eq!(world.wait(), Wait::Review { have: 0, need: 1, until: Some(at(31)) });
+    let wait = world.wait();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.preview_ref(), until: Some(at(31)) });
     world.later(1).approve("bob").run();
     assert_eq!(
         world.words(),

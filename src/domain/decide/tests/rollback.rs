@@ -59,7 +59,9 @@ fn where_no_review_is_asked_a_rollback_runs_at_once() {
 fn in_production_a_rollback_by_hand_waits_for_someone_else_to_agree() {
     let mut world = succeeded_in_production();
     world.later(5).ask_rollback("r-1", "dora");
-    assert_eq!(world.wait(), Wait::Review { have: 0, need: 1, until: Some(at(35)) });
+    let wait = world.wait();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.rollback_ref(), until: Some(at(35)) });
+    assert!(wait.message().contains(&world.rollback_ref()), "{}", wait.message());
     assert_eq!(state(&world), RollbackState::Requested);
     let subject = world.rollback_ref();
     world.review("dora", Verdict::Approve, &subject);
