@@ -149,11 +149,12 @@ impl Fold<'_> {
     }
 
     fn rollback_failed(&mut self, id: &str, to: &RunningRelease, failure: &Failure) -> Next {
-        let message = format!("release {} could not be brought back: {}", to.name, failure.message);
+        let message = format!("release {} could not be brought back: {} [{}]", to.name, failure.message, failure.code);
         let diagnostics = Diagnostics { code: Code::ReleaseRollbackFailed, message, detail: failure.detail.clone() };
         let facts = detail([
             ("rollback", Some(id.to_owned())),
             ("code", Some(Code::ReleaseRollbackFailed.to_string())),
+            ("cause", Some(failure.code.to_string())),
             ("message", Some(diagnostics.message.clone())),
             ("detail", failure.detail.clone()),
         ]);

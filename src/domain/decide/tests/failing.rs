@@ -63,7 +63,10 @@ fn a_rollback_that_failed_leaves_both_failed() {
     world.attempt_fails(failure(Code::ApplyRejected)).run();
     assert_eq!(world.phase(), Phase::Failed);
     assert_eq!(world.words().last(), Some(&"release.rollback_failed"));
-    assert_eq!(world.deployment.status.diagnostics.as_ref().unwrap().code, Code::ReleaseRollbackFailed);
+    assert_eq!(world.event(Action::ReleaseRollbackFailed).detail["cause"], "apply_rejected");
+    let diagnostics = world.deployment.status.diagnostics.as_ref().unwrap();
+    assert_eq!(diagnostics.code, Code::ReleaseRollbackFailed);
+    assert_eq!(diagnostics.message, "release web-v1 could not be brought back: it broke [apply_rejected]");
     assert_eq!(world.settled, [Outcome::Failed]);
     assert_eq!(world.environment().status.phase, EnvironmentPhase::Failed);
 }
