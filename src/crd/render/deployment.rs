@@ -245,11 +245,11 @@ fn approved(status: &Status) -> (Is, &'static str) {
 }
 
 fn applied_and_healthy(status: &Status) -> ((Is, &'static str), (Is, &'static str)) {
-    let unhealthy = status.diagnostics.as_ref().is_some_and(|wrong| wrong.code == Code::HealthCheckFailed);
-    let judged = match (unhealthy, &status.attempt) {
-        (true, _) => (Is::False, "HealthCheckFailed"),
-        (false, Some(_)) if status.phase == Phase::Succeeded => (Is::True, "HealthChecksPassed"),
-        (false, _) => (Is::Unknown, "NotJudged"),
+    let judged = match (status.diagnostics.as_ref().map(|wrong| wrong.code), &status.attempt) {
+        (Some(Code::HealthCheckFailed), _) => (Is::False, "HealthCheckFailed"),
+        (Some(Code::OperationTimeout), _) => (Is::False, "OperationTimeout"),
+        (_, Some(_)) if status.phase == Phase::Succeeded => (Is::True, "HealthChecksPassed"),
+        _ => (Is::Unknown, "NotJudged"),
     };
     match status.phase {
         Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => {

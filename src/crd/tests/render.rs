@@ -215,6 +215,18 @@ fn a_failure_that_is_being_rolled_back_is_still_being_worked_on() {
 }
 
 #[rstest]
+#[case(Code::HealthCheckFailed, "False HealthCheckFailed")]
+#[case(Code::OperationTimeout, "False OperationTimeout")]
+#[case(Code::ApplyRejected, "Unknown NotJudged")]
+fn what_did_not_become_healthy_in_time_is_not_healthy(#[case] code: Code, #[case] expected: &str) {
+    let diagnostics = Some(Diagnostics { code, message: "web is not ready".into(), detail: None });
+    let status = Status { phase: Phase::Failed, diagnostics, ..Status::default() };
+    let shown = render::deployment(&status, None, None, None, now());
+    let healthy = shown.conditions.iter().find(|condition| condition.type_ == "Healthy").unwrap();
+    assert_eq!(format!("{} {}", healthy.status, healthy.reason), expected);
+}
+
+#[rstest]
 #[case(Phase::Succeeded)]
 #[case(Phase::Failed)]
 fn a_rollback_that_waits_says_for_what(#[case] phase: Phase) {
