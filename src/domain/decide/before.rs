@@ -165,7 +165,6 @@ impl Fold<'_> {
             due_at: after(environment.policy.sla),
         };
         let facts = detail([
-            ("causedBy", Some(self.cause())),
             ("ticket", Some(ticket.id.clone())),
             ("required", Some(ticket.required.to_string())),
             ("expiresAt", ticket.expires_at.map(|at| at.to_string())),

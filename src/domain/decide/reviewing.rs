@@ -78,11 +78,7 @@ impl Fold<'_> {
         let again = self.status.break_glass.is_some();
         self.status.break_glass.get_or_insert(Glass::Unreviewed);
         self.status.approved_at = Some(self.now);
-        let facts = detail([
-            ("causedBy", again.then(|| self.cause())),
-            ("actor", again.then(|| act.actor.to_string())),
-            ("note", Some(act.note.to_string())),
-        ]);
+        let facts = detail([("actor", again.then(|| act.actor.to_string())), ("note", Some(act.note.to_string()))]);
         let by = if again { By::Controller } else { By::Person(&act.actor) };
         self.emit(&by, Action::ReleaseBreakGlass, Phase::Approved, facts);
         Next::Again

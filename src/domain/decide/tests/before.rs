@@ -62,6 +62,8 @@ fn production_waits_for_a_person_and_then_for_a_reviewer() {
     );
     let actors: Vec<_> = world.history.iter().map(|event| event.actor_id.as_str()).collect();
     assert_eq!(actors, ["alice", "controller", "alice", "controller", "bob", "controller"]);
+    let caused: Vec<_> = world.history.iter().map(|event| event.detail.get("causedBy").map(String::as_str)).collect();
+    assert_eq!(caused, [None, Some("d2/1"), None, Some("d2/3"), None, Some("d2/5")], "what people did has no cause");
     assert_eq!(world.event(Action::ReleasePendingApproval).detail["causedBy"], "d2/3");
     assert_eq!(world.event(Action::ReleaseApplying).detail["causedBy"], "d2/5");
 }

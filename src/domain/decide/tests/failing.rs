@@ -41,6 +41,7 @@ fn an_unhealthy_release_fails_and_asks_for_its_rollback_in_one_decision() {
     assert_eq!((attempt.id.as_str(), to.name.as_str()), ("d2-r1", "web-v1"));
     assert!(world.holds(), "the claim is kept for it");
     assert_eq!(world.event(Action::ReleaseRollbackRequested).detail["causedBy"], "d2/5");
+    assert_eq!(world.event(Action::ReleaseFailed).detail["causedBy"], "d2/4");
 }
 
 #[test]

@@ -204,6 +204,8 @@ impl World {
         let mut phase = self.history[..before].iter().fold(Phase::Pending, replay);
         for event in &self.history[before..] {
             let next = replay(phase, event);
+            let follows = event.actor_id == Actor::controller() && event.seq > 1;
+            assert_eq!(event.detail.contains_key("causedBy"), follows, "{} {}", event.seq, event.action);
             if event.action == Action::ReleaseApplying {
                 self.may_start();
             }
