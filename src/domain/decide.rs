@@ -156,6 +156,7 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
         match next {
             Next::Again => {}
             Next::Do(effect @ (Effect::Preview | Effect::Claim { .. })) => return unchanged(observed, Some(effect)),
+            Next::Do(Effect::Stop) => return fold.decision(Some(Effect::Stop), Some(Wait::Stopping)),
             Next::Do(effect) => return fold.decision(Some(effect), None),
             Next::Wait(wait) => {
                 let given_back = fold.claim_without_work().map(Effect::Settle);

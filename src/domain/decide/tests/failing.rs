@@ -189,6 +189,13 @@ fn an_abort_while_applying_stops_the_runtime_and_never_rolls_back(
 }
 
 #[test]
+fn a_runtime_that_is_being_stopped_is_said_to_be() {
+    let mut world = applying();
+    let decision = world.abort("alice").step();
+    assert_eq!((decision.effect, decision.wait), (Some(Effect::Stop), Some(Wait::Stopping)));
+}
+
+#[test]
 fn nothing_rolls_back_by_itself_after_success() {
     let mut world = applying();
     world.attempt_succeeds().run();
