@@ -139,6 +139,8 @@ pub struct EnvironmentStatus {
     pub failed: Option<Uid>,
     /// The digest of the policy that was last recorded in the history.
     pub policy_digest: Option<Digest>,
+    /// The digest of the reset that counted last: it does not count again.
+    pub reset_handled: Option<Digest>,
     /// Its history.
     pub audit: Audit,
 }
@@ -154,6 +156,7 @@ impl Default for EnvironmentStatus {
             services: Vec::new(),
             failed: None,
             policy_digest: None,
+            reset_handled: None,
             audit: Audit::default(),
         }
     }
@@ -168,6 +171,17 @@ pub struct Reset {
     pub actor: Actor,
     /// Why.
     pub note: Note,
+}
+
+impl Reset {
+    /// Covers all that was said.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&serde_json::json!({
+            "of": self.of.as_str(),
+            "actor": self.actor.as_str(),
+            "note": self.note.to_string(),
+        }))
+    }
 }
 
 /// An Environment as it was read, checked.

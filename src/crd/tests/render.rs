@@ -14,7 +14,7 @@ use slipway_domain::code::Code;
 use slipway_domain::deployment::{Diagnostics, Glass, Status, Ticket};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::{
-    Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, RunningRelease, Service,
+    Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, Reset, RunningRelease, Service,
 };
 use slipway_domain::event::{Action, Detail, ResourceType, Source};
 use slipway_domain::name::ResourceId;
@@ -255,9 +255,10 @@ fn an_environment_reads_back_and_renders_to_the_same() {
         }],
         failed: Some("u-8".parse().unwrap()),
         policy_digest: Some(Digest::of(b"policy")),
+        reset_handled: Some(Digest::of(b"reset")),
         audit: Audit { seq: 2, epoch: 3, audited_seq: 2, journal: vec![] },
     };
-    let shown = render::environment(&status, Some(1), None, now());
+    let shown = render::environment(&status, None, Some(1), None, now());
     let wire: Environment = serde_json::from_value(json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
         "metadata": {"namespace": "shop", "name": "dev", "uid": "u-2"},
@@ -268,7 +269,25 @@ fn an_environment_reads_back_and_renders_to_the_same() {
     let read = parse::environment(&wire).unwrap().status;
     assert_eq!(read, status);
     let later = now() + jiff::SignedDuration::from_secs(60);
-    assert_eq!(render::environment(&read, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+    assert_eq!(render::environment(&read, None, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+}
+
+#[test]
+fn a_reset_that_was_used_before_is_said_not_to_count() {
+    let wire =
+        |note: &str| slipway_crd::environment::Reset { of: "u-8".into(), actor: "olga".into(), note: note.into() };
+    let used = Reset { of: "u-8".parse().unwrap(), actor: "olga".parse().unwrap(), note: "fine".parse().unwrap() };
+    let status = EnvironmentStatus {
+        phase: EnvironmentPhase::Failed,
+        failed: Some("u-8".parse().unwrap()),
+        reset_handled: Some(used.digest()),
+        ..EnvironmentStatus::default()
+    };
+    let says = |reset: Option<slipway_crd::environment::Reset>| {
+        let shown = render::environment(&status, reset.as_ref(), None, None, now());
+        shown.conditions[0].message.contains("does not count again")
+    };
+    assert_eq!((says(Some(wire("fine"))), says(Some(wire("looked again"))), says(None)), (true, false, false));
 }
 
 #[test]
