@@ -208,7 +208,8 @@ pub async fn environment<R: Resources>(
     status: &EnvironmentStatus,
 ) -> Result<Arc<WireEnvironment>, PublishError> {
     let before = wire.status.as_ref();
-    let rendered = render::environment(status, wire.metadata.generation, before, clock::now());
+    let reset = wire.spec.reset.as_ref();
+    let rendered = render::environment(status, reset, wire.metadata.generation, before, clock::now());
     if before == Some(&rendered) {
         return Ok(wire.clone());
     }

@@ -52,6 +52,10 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::sha256")]
     pub policy_digest: Option<String>,
+    /// The digest of the `spec.reset` that counted last: it does not count again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::sha256")]
+    pub reset_handled: Option<String>,
     /// Its history.
     pub audit: Audit,
 }

@@ -36,6 +36,14 @@ pub struct Preview {
     /// A ticket ran out: only a person may confirm this preview, whatever the policy says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub awaits_person: bool,
+    /// When that ticket ran out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::time")]
+    pub ticket_expired_at: Option<Timestamp>,
+    /// The preview that was shown before this one and counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::preview_ref")]
+    pub replaces: Option<String>,
 }
 
 /// One thing that a preview looked at.

@@ -164,7 +164,6 @@ impl Code {
             | Self::EnvironmentFrozen
             | Self::Conflict
             | Self::SshUnreachable
-            | Self::OperationTimeout
             | Self::ClusterUnreachable
             | Self::AnsibleHostUnreachable
             | Self::AnsibleUnexpectedError
@@ -198,6 +197,7 @@ impl Code {
             | Self::SshHostKeyMismatch
             | Self::KubeconfigInvalid
             | Self::CredentialsRejected
+            | Self::OperationTimeout
             | Self::OutcomeUnknown
             | Self::Aborted
             | Self::AuditDiverged
@@ -311,6 +311,11 @@ mod tests {
         for code in Code::ALL {
             assert!(matches!(code.http_status(), 401 | 403 | 404 | 409 | 422 | 500 | 502 | 503 | 504), "{code}");
         }
+    }
+
+    #[test]
+    fn what_took_too_long_takes_as_long_when_nothing_has_changed() {
+        assert!(!Code::OperationTimeout.retryable(), "no runtime tries again by itself after its timeout");
     }
 
     #[test]

@@ -156,12 +156,12 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Decision {
         match next {
             Next::Again => {}
             Next::Do(effect @ (Effect::Preview | Effect::Claim { .. })) => return unchanged(observed, Some(effect)),
+            Next::Do(Effect::Stop) => return fold.decision(Some(Effect::Stop), Some(Wait::Stopping)),
             Next::Do(effect) => return fold.decision(Some(effect), None),
-            // A claim is for starting at once. What turns out to have to wait after all gives it back.
-            Next::Wait(wait) if fold.holds_too_early() => {
-                return fold.decision(Some(Effect::Settle(Outcome::Untouched)), Some(wait));
+            Next::Wait(wait) => {
+                let given_back = fold.claim_without_work().map(Effect::Settle);
+                return fold.decision(given_back, Some(wait));
             }
-            Next::Wait(wait) => return fold.decision(None, Some(wait)),
             Next::Rest => return fold.decision(None, None),
         }
     }
@@ -172,9 +172,14 @@ fn unchanged(observed: &Observed<'_>, effect: Option<Effect>) -> Decision {
 }
 
 impl Fold<'_> {
-    fn holds_too_early(&self) -> bool {
-        let uid = &self.deployment().id.uid;
-        self.status.phase.before_start() && self.environment().is_some_and(|environment| environment.held_by(uid))
+    /// What became of the Environment, where its claim is held and no work is under way.
+    ///
+    /// A claim is for working at once. A start that has to wait after all gives it back, and so does work that has ended
+    /// when what comes next, a rollback, has to wait for people or for its turn.
+    fn claim_without_work(&self) -> Option<Outcome> {
+        let environment = self.environment().filter(|environment| environment.held_by(&self.deployment().id.uid))?;
+        let works = self.status.phase == Phase::Applying || self.rolling_back();
+        (!works).then(|| self.outcome(environment))
     }
 
     fn step(&mut self) -> Next {

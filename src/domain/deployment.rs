@@ -114,6 +114,8 @@ pub struct Confirmation {
     pub preview_ref: PreviewRef,
     /// Who.
     pub actor: Actor,
+    /// In their words.
+    pub note: Option<Note>,
 }
 
 /// Someone did something, with a note.

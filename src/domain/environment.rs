@@ -134,10 +134,13 @@ pub struct EnvironmentStatus {
     pub operations: u64,
     /// Its services.
     pub services: Vec<Service>,
-    /// The Deployment whose operation left it Failed.
+    /// The Deployment whose operation left it Failed: the first, where there are several. Only a reset that names it and
+    /// its own rollback clear it.
     pub failed: Option<Uid>,
     /// The digest of the policy that was last recorded in the history.
     pub policy_digest: Option<Digest>,
+    /// The digest of the reset that counted last: it does not count again.
+    pub reset_handled: Option<Digest>,
     /// Its history.
     pub audit: Audit,
 }
@@ -153,6 +156,7 @@ impl Default for EnvironmentStatus {
             services: Vec::new(),
             failed: None,
             policy_digest: None,
+            reset_handled: None,
             audit: Audit::default(),
         }
     }
@@ -167,6 +171,17 @@ pub struct Reset {
     pub actor: Actor,
     /// Why.
     pub note: Note,
+}
+
+impl Reset {
+    /// Covers all that was said.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&serde_json::json!({
+            "of": self.of.as_str(),
+            "actor": self.actor.as_str(),
+            "note": self.note.to_string(),
+        }))
+    }
 }
 
 /// An Environment as it was read, checked.
@@ -274,26 +289,33 @@ impl EnvironmentStatus {
     pub fn settled(&self, service: &ServiceName, outcome: Outcome, inventory: Option<Vec<ObjectRef>>) -> Self {
         let mut next = self.clone();
         let holder = next.claim.take().map(|claim| claim.deployment);
+        // What another operation left failed stays so, whatever this one did: to mend one service mends no other.
+        let other = self.failed.clone().filter(|failed| holder.as_ref() != Some(failed));
         next.operations += 1;
-        next.phase = EnvironmentPhase::Active;
-        next.failed = None;
         match outcome {
-            Outcome::Succeeded(release) => next.service_mut(service).succeed(release, inventory),
-            Outcome::RolledBack { to } => next.service_mut(service).roll_back(to, inventory),
+            Outcome::Succeeded(release) => {
+                next.service_mut(service).succeed(release, inventory);
+                next.end(other);
+            }
+            Outcome::RolledBack { to } => {
+                next.service_mut(service).roll_back(to, inventory);
+                next.end(other);
+            }
             Outcome::Failed => {
+                next.end(other.or(holder));
                 next.phase = EnvironmentPhase::Failed;
-                next.failed = holder;
             }
-            // What failed before stays failed: an operation that touched nothing has mended nothing.
-            Outcome::Untouched => {
-                next.failed.clone_from(&self.failed);
-                if next.failed.is_some() {
-                    next.phase = EnvironmentPhase::Failed;
-                }
-            }
+            // An operation that touched nothing has mended nothing, not even its own failure.
+            Outcome::Untouched => next.end(self.failed.clone()),
         }
         next.services.retain(|service| service.current.is_some() || !service.inventory.is_empty());
         next
+    }
+
+    /// Nothing is under way any more, and this is what has failed.
+    fn end(&mut self, failed: Option<Uid>) {
+        self.phase = if failed.is_some() { EnvironmentPhase::Failed } else { EnvironmentPhase::Active };
+        self.failed = failed;
     }
 
     fn service_mut(&mut self, name: &ServiceName) -> &mut Service {

@@ -11,6 +11,7 @@ use crate::deployment::Request;
 use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::name::{NameError, ReleaseName};
+use crate::refusal::Refusal;
 use crate::runtime::{Content, Forecast};
 
 /// Names one preview of one Deployment: `<n>-<digest>`; `n` grows with each new preview.
@@ -96,8 +97,19 @@ pub struct Preview {
     pub forecast: Forecast,
     /// When.
     pub at: Timestamp,
-    /// A ticket ran out: only a person may confirm this one, whatever the policy says.
-    pub awaits_person: bool,
+    /// The preview that was shown before this one.
+    pub replaces: Option<PreviewRef>,
+    /// A ticket ran out then: only a person may confirm this one, whatever the policy says.
+    pub ticket_expired_at: Option<Timestamp>,
+}
+
+impl Preview {
+    /// Why this one was needed, and what was said about the one before counts no more. None for the first.
+    pub fn reason(&self) -> Option<Refusal> {
+        let expired = self.ticket_expired_at.map(|at| Refusal::TicketExpired { at });
+        let changed = || self.replaces.as_ref().map(|shown| Refusal::PreviewExpired { shown: shown.to_string() });
+        expired.or_else(changed)
+    }
 }
 
 #[cfg(test)]

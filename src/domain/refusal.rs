@@ -84,7 +84,7 @@ pub enum Refusal {
         current: String,
     },
     /// What was shown is not what would be applied any more.
-    #[error("what would be applied has changed since preview {shown}: a new one is being made")]
+    #[error("what would be applied has changed since preview {shown}: look at the new one")]
     PreviewExpired {
         /// What was shown.
         shown: String,
@@ -93,7 +93,7 @@ pub enum Refusal {
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided already: nothing further is accepted")]
+    #[error("{subject} has been decided, or is over: nothing further is accepted")]
     Decided {
         /// What was judged.
         subject: String,

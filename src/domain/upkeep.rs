@@ -179,15 +179,11 @@ impl Upkeep<'_> {
             return;
         }
         // The same words that freed an earlier failure of the same operation do not free the next one.
-        let counted = self.status.audit.journal.iter().any(|event| {
-            event.action == Action::EnvironmentReset
-                && event.actor_id == reset.actor
-                && event.detail.get("of").map(String::as_str) == Some(reset.of.as_str())
-                && event.detail.get("note").map(String::as_str) == Some(reset.note.as_str())
-        });
-        if counted {
+        let digest = reset.digest();
+        if self.status.reset_handled.as_ref() == Some(&digest) {
             return;
         }
+        self.status.reset_handled = Some(digest);
         self.status.phase = EnvironmentPhase::Active;
         self.status.failed = None;
         let detail =

@@ -28,6 +28,8 @@ pub enum Wait {
     Confirmation {
         /// What is to be confirmed.
         reference: PreviewRef,
+        /// Why what was said about an earlier preview does not count, where there was one.
+        why: Option<Refusal>,
     },
     /// Reviewers have to approve.
     Review {
@@ -35,6 +37,8 @@ pub enum Wait {
         have: u32,
         /// How many it takes.
         need: u32,
+        /// What is to be approved: a preview, or a rollback.
+        subject: String,
         /// Until when.
         until: Option<Timestamp>,
     },
@@ -96,13 +100,14 @@ impl Wait {
             }
             Self::Release { name } => format!("release {name} does not exist in this namespace: create it"),
             Self::Unpreviewable(failure) | Self::PreviewFailed(failure) => failure.message.clone(),
-            Self::Confirmation { reference } => {
-                format!("waits for someone to confirm preview {reference} in spec.confirmations")
+            Self::Confirmation { reference, why } => {
+                let waits = format!("waits for someone to confirm preview {reference} in spec.confirmations");
+                why.as_ref().map_or(waits.clone(), |why| format!("{why}; {waits}"))
             }
-            Self::Review { have, need, until } => match until {
-                Some(until) => format!("has {have} of {need} approvals; the ticket expires at {until}"),
-                None => format!("has {have} of {need} approvals"),
-            },
+            Self::Review { have, need, subject, until } => {
+                let expires = until.map(|until| format!("; the ticket expires at {until}")).unwrap_or_default();
+                format!("has {have} of {need} approvals of {subject} in spec.reviews{expires}")
+            }
             Self::Gate { refusal, .. } => refusal.to_string(),
             Self::Attempt { id } => format!("attempt {id} is running"),
             Self::Backoff { until, .. } => format!("the last attempt failed in a way that may pass; next at {until}"),
@@ -111,16 +116,16 @@ impl Wait {
         }
     }
 
-    /// The code, where something is wrong.
+    /// The code, where something is wrong or missing.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Environment { .. } | Self::Release { .. } => Some(Code::NotFound),
             Self::Unpreviewable(failure) | Self::PreviewFailed(failure) => Some(failure.code),
             Self::Gate { refusal, .. } => Some(refusal.code()),
             Self::Backoff { failure, .. } => *failure,
-            Self::Confirmation { .. } | Self::Review { .. } | Self::Attempt { .. } | Self::Report | Self::Stopping => {
-                None
-            }
+            Self::Confirmation { why, .. } => why.as_ref().map(Refusal::code),
+            Self::Review { .. } => Some(Code::ApprovalRequired),
+            Self::Attempt { .. } | Self::Report | Self::Stopping => None,
         }
     }
 

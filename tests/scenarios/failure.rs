@@ -163,6 +163,20 @@ async fn brought_back(stage: &Stage) -> Deployment {
     let failed = stage.phase("web-v2", Phase::RolledBack).await;
     let rollback = failed.status.as_ref().unwrap().rollback.clone().unwrap();
     assert_eq!((rollback.id.as_str(), rollback.state), ("automatic", RollbackState::Completed));
+    first_runs(stage).await;
+
+    let uid = failed.metadata.uid.clone().unwrap();
+    stage.recorded(&uid, "release.rollback_completed").await;
+    assert_eq!(
+        stage.actions(&uid)[3..],
+        ["release.applying", "release.failed", "release.rollback_requested", "release.rollback_completed"]
+    );
+    stage.verify();
+    failed
+}
+
+/// The Environment is free, and everything in it is what web-v1 brought.
+async fn first_runs(stage: &Stage) {
     let environment = stage.environment("dev", "is free", |status| status.claim.is_none()).await;
     let status = environment.status.unwrap();
     assert_eq!((status.phase, status.failed), (EnvironmentPhase::Active, None));
@@ -175,15 +189,6 @@ async fn brought_back(stage: &Stage) -> Deployment {
     let workload: Workload = stage.get("web").await;
     let image = workload.spec.template.spec.unwrap().containers[0].image.clone();
     assert_eq!(image.as_deref(), Some("registry.example.com/web:1"));
-
-    let uid = failed.metadata.uid.clone().unwrap();
-    stage.recorded(&uid, "release.rollback_completed").await;
-    assert_eq!(
-        stage.actions(&uid)[3..],
-        ["release.applying", "release.failed", "release.rollback_requested", "release.rollback_completed"]
-    );
-    stage.verify();
-    failed
 }
 
 fn says(deployment: &Deployment, code: &str, words: &str) {

@@ -43,6 +43,7 @@ async fn a_change_is_confirmed_and_approved_by_someone_else_and_then_runs() {
             ("release.applied", "controller"),
         ]
     );
+    assert_eq!(history[2].detail["note"], "as agreed");
     stage.verify();
 }
 
@@ -135,7 +136,7 @@ async fn a_policy_that_changes_voids_what_was_confirmed_and_approved() {
     assert!(second.starts_with("2-"), "{second}");
 
     // Everyone may decide again.
-    let confirmation = |reference: &str| json!({"previewRef": reference, "actor": ALICE});
+    let confirmation = |reference: &str| json!({"previewRef": reference, "actor": ALICE, "note": "as agreed"});
     stage
         .say::<Deployment>(ALICE, "web-v1", add("confirmations", &[confirmation(&reference), confirmation(&second)]))
         .await;
@@ -293,7 +294,7 @@ async fn previewed(stage: &Stage, change: impl Fn(Value) -> Value) -> String {
 async fn confirm(stage: &Stage) -> String {
     let waiting = stage.waits("web-v1", "ConfirmationRequired").await;
     let reference = waiting.status.unwrap().preview.unwrap().reference;
-    let confirmation = json!([{"previewRef": reference, "actor": ALICE}]);
+    let confirmation = json!([{"previewRef": reference, "actor": ALICE, "note": "as agreed"}]);
     stage.say::<Deployment>(ALICE, "web-v1", json!({"spec": {"confirmations": confirmation}})).await;
     reference
 }

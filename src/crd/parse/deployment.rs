@@ -142,7 +142,8 @@ impl Reader {
         let confirmations = self.each("spec.confirmations", &spec.confirmations, |reader, field, wire| {
             let preview_ref = reader.name(&format!("{field}.previewRef"), &wire.preview_ref);
             let actor = reader.name(&format!("{field}.actor"), &wire.actor);
-            Some(Confirmation { preview_ref: preview_ref?, actor: actor? })
+            let note = reader.option(&format!("{field}.note"), wire.note.as_ref());
+            Some(Confirmation { preview_ref: preview_ref?, actor: actor?, note })
         });
         let reviews = self.each("spec.reviews", &spec.reviews, Self::review);
         let rollbacks = self.each("spec.rollbacks", &spec.rollbacks, |reader, field, wire| {

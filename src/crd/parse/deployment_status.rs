@@ -50,6 +50,7 @@ impl Reader {
         let added = self.objects("status.preview.changes.added", &wire.changes.added);
         let changed = self.objects("status.preview.changes.changed", &wire.changes.changed);
         let removed = self.objects("status.preview.changes.removed", &wire.changes.removed);
+        let replaces = self.option("status.preview.replaces", wire.replaces.as_ref());
         let checks = &wire.checks;
         Some(Preview {
             reference: reference?,
@@ -63,7 +64,8 @@ impl Reader {
                 diff: String::new(),
             },
             at: wire.at,
-            awaits_person: wire.awaits_person,
+            replaces,
+            ticket_expired_at: wire.ticket_expired_at.or(wire.awaits_person.then_some(wire.at)),
         })
     }
 

@@ -15,6 +15,7 @@ impl Reader {
         let failed = status.failed.as_ref().map(|failed| &failed.deployment_uid);
         let failed = self.option("status.failed.deploymentUid", failed);
         let policy_digest = self.option("status.policyDigest", status.policy_digest.as_ref());
+        let reset_handled = self.option("status.resetHandled", status.reset_handled.as_ref());
         Some(EnvironmentStatus {
             phase: status.phase,
             readiness: status.readiness,
@@ -24,6 +25,7 @@ impl Reader {
             services: services?,
             failed,
             policy_digest,
+            reset_handled,
             audit: audit(&status.audit),
         })
     }

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use slipway_domain::code::Code;
 use slipway_domain::deployment::{Diagnostics, Glass, Status};
+use slipway_domain::event::Action;
+use slipway_domain::name::Actor;
 use slipway_domain::phase::Phase;
 use slipway_domain::preview::Preview;
-use slipway_domain::review::Counted;
+use slipway_domain::review::{Counted, Verdict};
 use slipway_domain::rollback::{Origin, Rollback, RollbackState};
 use slipway_domain::runtime::ObjectRef;
 use slipway_domain::wait::Wait;
@@ -61,7 +63,7 @@ pub fn deployment(
 fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview {
     let reference = preview.reference.to_string();
     if let Some(shown) = before.filter(|before| before.reference == reference) {
-        return shown::Preview { awaits_person: preview.awaits_person, ..shown.clone() };
+        return shown.clone();
     }
     let changes = &preview.forecast.changes;
     shown::Preview {
@@ -88,7 +90,9 @@ fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview
                 unchanged: count(&changes.unchanged),
             },
         },
-        awaits_person: preview.awaits_person,
+        awaits_person: preview.ticket_expired_at.is_some(),
+        ticket_expired_at: preview.ticket_expired_at,
+        replaces: preview.replaces.as_ref().map(ToString::to_string),
     }
 }
 
@@ -178,7 +182,8 @@ fn conditions(
 /// What is so as a whole, why in a word, and why in a sentence.
 fn summary<'a>(status: &Status, wait: Option<&'a Wait>) -> (State, &'a str, String) {
     let open = status.rollback.as_ref().filter(|rollback| rollback.state.open());
-    let wrong = status.diagnostics.as_ref().map(|diagnostics| diagnostics.message.clone()).unwrap_or_default();
+    let wrong = status.diagnostics.as_ref().map(|diagnostics| diagnostics.message.clone());
+    let wrong = wrong.or_else(|| told(status)).unwrap_or_default();
     match status.phase {
         Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => match wait {
             Some(wait) if wait.stalled() => (State::Failed, wait.reason(), wait.message()),
@@ -191,14 +196,41 @@ fn summary<'a>(status: &Status, wait: Option<&'a Wait>) -> (State, &'a str, Stri
         },
         Phase::Succeeded | Phase::Failed if open.is_some() => {
             let running = open.is_some_and(|rollback| rollback.state == RollbackState::Running);
-            (State::InProgress, if running { "RollingBack" } else { "RollbackRequested" }, wrong)
+            match wait {
+                _ if running => (State::InProgress, "RollingBack", wrong),
+                Some(wait) => (State::InProgress, wait.reason(), wait.message()),
+                None => (State::InProgress, "RollbackRequested", wrong),
+            }
         }
-        Phase::Succeeded => (State::Current, "Succeeded", String::new()),
+        Phase::Succeeded => (State::Current, "Succeeded", told(status).unwrap_or_default()),
         Phase::Failed => (State::Failed, "Failed", wrong),
         Phase::RolledBack => (State::Failed, "RolledBack", wrong),
         Phase::Rejected => (State::Failed, "Rejected", wrong),
         Phase::Aborted => (State::Failed, "Aborted", wrong),
     }
+}
+
+/// What led to an end that is no failure of a runtime: who said so and why, or which object had ended so before.
+fn told(status: &Status) -> Option<String> {
+    if let Some(uid) = &status.adopted_from {
+        return Some(format!("ended so before, as {uid}"));
+    }
+    let (action, did) = match status.phase {
+        Phase::Succeeded => (Action::ReleaseApplied, "reported as done"),
+        Phase::Failed => (Action::ReleaseFailed, "reported as failed"),
+        Phase::RolledBack => (Action::ReleaseRollbackCompleted, "rolled back"),
+        Phase::Rejected => (Action::ReleaseRejected, "rejected"),
+        Phase::Aborted => (Action::ReleaseAborted, "stopped"),
+        Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved | Phase::Applying => return None,
+    };
+    let said = status.audit.journal.iter().rev().find(|event| event.action == action);
+    if let Some(event) = said.filter(|event| event.actor_id != Actor::controller()) {
+        let note = event.detail.get("note").map(|note| format!(": {note}")).unwrap_or_default();
+        return Some(format!("{did} by {}{note}", event.actor_id));
+    }
+    // Reviews that came later may have pushed the event out of the journal; who decided is kept beside it.
+    let no = status.reviews.counted.iter().rev().find(|review| review.verdict == Verdict::Reject);
+    no.filter(|_| status.phase == Phase::Rejected).map(|review| format!("{did} by {}", review.reviewer))
 }
 
 fn approved(status: &Status) -> (Is, &'static str) {
@@ -213,11 +245,11 @@ fn approved(status: &Status) -> (Is, &'static str) {
 }
 
 fn applied_and_healthy(status: &Status) -> ((Is, &'static str), (Is, &'static str)) {
-    let unhealthy = status.diagnostics.as_ref().is_some_and(|wrong| wrong.code == Code::HealthCheckFailed);
-    let judged = match (unhealthy, &status.attempt) {
-        (true, _) => (Is::False, "HealthCheckFailed"),
-        (false, Some(_)) if status.phase == Phase::Succeeded => (Is::True, "HealthChecksPassed"),
-        (false, _) => (Is::Unknown, "NotJudged"),
+    let judged = match (status.diagnostics.as_ref().map(|wrong| wrong.code), &status.attempt) {
+        (Some(Code::HealthCheckFailed), _) => (Is::False, "HealthCheckFailed"),
+        (Some(Code::OperationTimeout), _) => (Is::False, "OperationTimeout"),
+        (_, Some(_)) if status.phase == Phase::Succeeded => (Is::True, "HealthChecksPassed"),
+        _ => (Is::Unknown, "NotJudged"),
     };
     match status.phase {
         Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => {

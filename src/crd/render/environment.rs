@@ -5,17 +5,21 @@ use slipway_domain::environment::{EnvironmentPhase, EnvironmentStatus, Readiness
 
 use super::conditions::{Conditions, State};
 use super::{audit, clip, running};
+use crate::environment::Reset;
 use crate::environment_status as wire;
 
-/// Renders the status of an Environment; `before` is the one that stands, whose times of conditions are kept.
+/// Renders the status of an Environment.
+///
+/// `reset` is the one in its spec, `before` the status that stands, whose times of conditions are kept.
 pub fn environment(
     status: &EnvironmentStatus,
+    reset: Option<&Reset>,
     generation: Option<i64>,
     before: Option<&wire::EnvironmentStatus>,
     now: Timestamp,
 ) -> wire::EnvironmentStatus {
     let stood = before.map_or(&[][..], |before| &before.conditions);
-    let (state, reason, message) = summary(status);
+    let (state, reason, message) = summary(status, reset);
     wire::EnvironmentStatus {
         phase: status.phase,
         readiness: status.readiness,
@@ -40,17 +44,33 @@ pub fn environment(
             .collect(),
         failed: status.failed.as_ref().map(|failed| wire::Failed { deployment_uid: failed.to_string() }),
         policy_digest: status.policy_digest.as_ref().map(ToString::to_string),
+        reset_handled: status.reset_handled.as_ref().map(ToString::to_string),
         audit: audit(&status.audit),
     }
 }
 
-fn summary(status: &EnvironmentStatus) -> (State, &'static str, String) {
+/// Whether the reset that stands in the spec has counted already.
+fn used(status: &EnvironmentStatus, reset: Option<&Reset>) -> bool {
+    let read = |reset: &Reset| {
+        let (of, actor, note) = (reset.of.parse().ok()?, reset.actor.parse().ok()?, reset.note.parse().ok()?);
+        Some(slipway_domain::environment::Reset { of, actor, note }.digest())
+    };
+    let digest = reset.and_then(read);
+    digest.is_some() && digest == status.reset_handled
+}
+
+fn summary(status: &EnvironmentStatus, reset: Option<&Reset>) -> (State, &'static str, String) {
     let why = status.readiness_message.clone();
     match (status.phase, status.readiness) {
         (EnvironmentPhase::Failed, _) => {
             let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
+            let hint = if used(status, reset) {
+                "; the reset that stands there freed an earlier failure and does not count again: say anew what was found"
+            } else {
+                ""
+            };
             let message =
-                format!("the operation{which} failed: roll it back, or reset the environment with spec.reset");
+                format!("the operation{which} failed: roll it back, or reset the environment with spec.reset{hint}");
             (State::Failed, "OperationFailed", message)
         }
         (EnvironmentPhase::Bootstrapping, _) => (State::InProgress, "Bootstrapping", why),

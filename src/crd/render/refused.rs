@@ -34,7 +34,7 @@ pub fn refused(wire: &Deployment, errors: &[FieldError], now: Timestamp) -> Depl
 pub fn refused_environment(wire: &Environment, errors: &[FieldError], now: Timestamp) -> crate::EnvironmentStatus {
     let generation = wire.metadata.generation;
     let before = wire.status.clone();
-    let before = before.unwrap_or_else(|| environment(&EnvironmentStatus::default(), generation, None, now));
+    let before = before.unwrap_or_else(|| environment(&EnvironmentStatus::default(), None, generation, None, now));
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     conditions.summary(State::Failed, REASON, &told(errors));
     crate::EnvironmentStatus { observed_generation: generation, conditions: conditions.list(), ..before }

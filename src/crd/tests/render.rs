@@ -9,13 +9,15 @@ use rstest::rstest;
 use serde_json::json;
 use slipway_crd::{Deployment, Environment, parse, render};
 use slipway_domain::attempt::{Attempt, AttemptType};
-use slipway_domain::audit::Audit;
+use slipway_domain::audit::{Audit, Entry, Subject};
 use slipway_domain::code::Code;
 use slipway_domain::deployment::{Diagnostics, Glass, Status, Ticket};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::{
-    Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, RunningRelease, Service,
+    Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, Reset, RunningRelease, Service,
 };
+use slipway_domain::event::{Action, Detail, ResourceType, Source};
+use slipway_domain::name::ResourceId;
 use slipway_domain::phase::{Phase, Step};
 use slipway_domain::preview::{Preview, PreviewRef};
 use slipway_domain::review::{Counted, Reviews, Verdict};
@@ -58,7 +60,8 @@ fn full() -> Status {
                 diff: "- a\n+ b".into(),
             },
             at: now(),
-            awaits_person: true,
+            replaces: Some(PreviewRef { number: 1, digest: Digest::of(b"older plan") }),
+            ticket_expired_at: Some(now()),
         }),
         ticket: Some(Ticket {
             id: "u-1-2".into(),
@@ -143,8 +146,8 @@ fn what_a_failing_part_says_is_cut_to_what_a_status_can_hold() {
 
 #[rstest]
 #[case(Phase::Pending, Some(Wait::Release { name: "web-v1".into() }), "False False True ReleaseNotFound")]
-#[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") } }), "False True False ConfirmationRequired")]
-#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, until: None }), "False True False ReviewRequired")]
+#[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") }, why: None }), "False True False ConfirmationRequired")]
+#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, subject: "1-aa".into(), until: None }), "False True False ReviewRequired")]
 #[case(Phase::Applying, None, "False True False Progressing")]
 #[case(Phase::Succeeded, None, "True False False Succeeded")]
 #[case(Phase::Failed, None, "False False True Failed")]
@@ -160,6 +163,47 @@ fn kstatus_sees_what_the_phase_says(#[case] phase: Phase, #[case] wait: Option<W
     assert_eq!(told, expected);
 }
 
+/// What the condition `Ready` says of a Deployment that ended so, by this event.
+fn ending(phase: Phase, action: Action, who: &str, change: impl FnOnce(&mut Status)) -> String {
+    let mut status = Status { phase, ..Status::default() };
+    let subject = Subject {
+        resource_type: ResourceType::Deployment,
+        id: ResourceId { namespace: "shop".into(), name: "web-v1".into(), uid: "u-1".parse().unwrap() },
+        project: "shop".into(),
+        team: "web".into(),
+        environment: "dev".into(),
+    };
+    let detail = Detail::from([("note".to_owned(), "too risky".to_owned())]);
+    let (actor, status_then) = (who.parse().unwrap(), phase.status().to_owned());
+    let entry = Entry { action, actor, source: Source::Kubectl, status: status_then, detail };
+    status.audit.append(&subject, 1, now(), entry);
+    change(&mut status);
+    let shown = render::deployment(&status, None, None, None, now());
+    shown.conditions.into_iter().find(|condition| condition.type_ == "Ready").unwrap().message
+}
+
+#[rstest]
+#[case::rejected(Phase::Rejected, Action::ReleaseRejected, "rejected by bob: too risky")]
+#[case::failed_by_hand(Phase::Failed, Action::ReleaseFailed, "reported as failed by bob: too risky")]
+#[case::rolled_back_by_hand(Phase::RolledBack, Action::ReleaseRollbackCompleted, "rolled back by bob: too risky")]
+fn an_end_that_people_chose_says_who_and_why(#[case] phase: Phase, #[case] action: Action, #[case] expected: &str) {
+    assert_eq!(ending(phase, action, "bob", |_| {}), expected);
+}
+
+#[test]
+fn an_end_says_what_led_to_it_even_where_the_journal_does_not() {
+    let bob = Counted { reviewer: "bob".parse().unwrap(), verdict: Verdict::Reject, subject: "1-aa".into(), at: now() };
+    let trimmed = |status: &mut Status| {
+        status.audit.journal.clear();
+        status.reviews.counted.push(bob);
+    };
+    assert_eq!(ending(Phase::Rejected, Action::ReleaseRejected, "bob", trimmed), "rejected by bob");
+    let adopted = |status: &mut Status| status.adopted_from = Some("u-0".parse().unwrap());
+    for phase in [Phase::Succeeded, Phase::Failed, Phase::RolledBack, Phase::Rejected] {
+        assert_eq!(ending(phase, Action::ReleaseAdopted, "controller", adopted), "ended so before, as u-0");
+    }
+}
+
 #[test]
 fn a_failure_that_is_being_rolled_back_is_still_being_worked_on() {
     let rollback = Rollback::new("automatic", Origin::Automatic, running(), now());
@@ -168,6 +212,31 @@ fn a_failure_that_is_being_rolled_back_is_still_being_worked_on() {
     let told: Vec<String> =
         shown.conditions.iter().take(3).map(|told| format!("{}={}", told.type_, told.status)).collect();
     assert_eq!(told, ["Ready=False", "Reconciling=True", "Stalled=False"]);
+}
+
+#[rstest]
+#[case(Code::HealthCheckFailed, "False HealthCheckFailed")]
+#[case(Code::OperationTimeout, "False OperationTimeout")]
+#[case(Code::ApplyRejected, "Unknown NotJudged")]
+fn what_did_not_become_healthy_in_time_is_not_healthy(#[case] code: Code, #[case] expected: &str) {
+    let diagnostics = Some(Diagnostics { code, message: "web is not ready".into(), detail: None });
+    let status = Status { phase: Phase::Failed, diagnostics, ..Status::default() };
+    let shown = render::deployment(&status, None, None, None, now());
+    let healthy = shown.conditions.iter().find(|condition| condition.type_ == "Healthy").unwrap();
+    assert_eq!(format!("{} {}", healthy.status, healthy.reason), expected);
+}
+
+#[rstest]
+#[case(Phase::Succeeded)]
+#[case(Phase::Failed)]
+fn a_rollback_that_waits_says_for_what(#[case] phase: Phase) {
+    let rollback = Rollback::new("r-1", Origin::Manual { actor: "dora".parse().unwrap() }, running(), now());
+    let wait = Wait::Review { have: 0, need: 1, subject: rollback.reference.clone(), until: None };
+    let status = Status { phase, rollback: Some(rollback), ..Status::default() };
+    let shown = render::deployment(&status, Some(&wait), None, None, now());
+    let told = shown.conditions.iter().find(|condition| condition.type_ == "Reconciling").unwrap();
+    assert_eq!((told.status.as_str(), told.reason.as_str()), ("True", "ReviewRequired"));
+    assert!(told.message.contains("rollback-r-1-"), "{}", told.message);
 }
 
 #[test]
@@ -186,9 +255,10 @@ fn an_environment_reads_back_and_renders_to_the_same() {
         }],
         failed: Some("u-8".parse().unwrap()),
         policy_digest: Some(Digest::of(b"policy")),
+        reset_handled: Some(Digest::of(b"reset")),
         audit: Audit { seq: 2, epoch: 3, audited_seq: 2, journal: vec![] },
     };
-    let shown = render::environment(&status, Some(1), None, now());
+    let shown = render::environment(&status, None, Some(1), None, now());
     let wire: Environment = serde_json::from_value(json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
         "metadata": {"namespace": "shop", "name": "dev", "uid": "u-2"},
@@ -199,7 +269,25 @@ fn an_environment_reads_back_and_renders_to_the_same() {
     let read = parse::environment(&wire).unwrap().status;
     assert_eq!(read, status);
     let later = now() + jiff::SignedDuration::from_secs(60);
-    assert_eq!(render::environment(&read, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+    assert_eq!(render::environment(&read, None, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+}
+
+#[test]
+fn a_reset_that_was_used_before_is_said_not_to_count() {
+    let wire =
+        |note: &str| slipway_crd::environment::Reset { of: "u-8".into(), actor: "olga".into(), note: note.into() };
+    let used = Reset { of: "u-8".parse().unwrap(), actor: "olga".parse().unwrap(), note: "fine".parse().unwrap() };
+    let status = EnvironmentStatus {
+        phase: EnvironmentPhase::Failed,
+        failed: Some("u-8".parse().unwrap()),
+        reset_handled: Some(used.digest()),
+        ..EnvironmentStatus::default()
+    };
+    let says = |reset: Option<slipway_crd::environment::Reset>| {
+        let shown = render::environment(&status, reset.as_ref(), None, None, now());
+        shown.conditions[0].message.contains("does not count again")
+    };
+    assert_eq!((says(Some(wire("fine"))), says(Some(wire("looked again"))), says(None)), (true, false, false));
 }
 
 #[test]

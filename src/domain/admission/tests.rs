@@ -45,7 +45,7 @@ fn subject() -> String {
 }
 
 fn confirm(new: &mut Deployment, who: &str) {
-    new.intents.confirmations.push(Confirmation { preview_ref: preview().reference, actor: actor(who) });
+    new.intents.confirmations.push(Confirmation { preview_ref: preview().reference, actor: actor(who), note: None });
 }
 
 fn approve(new: &mut Deployment, who: &str) {

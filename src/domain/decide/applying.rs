@@ -121,7 +121,6 @@ impl Fold<'_> {
     fn request_rollback(&mut self, id: &str, origin: &Origin, to: &RunningRelease, note: Option<String>) {
         let rollback = Rollback::new(id, origin.clone(), to.clone(), self.now);
         let facts = detail([
-            ("causedBy", matches!(origin, Origin::Automatic).then(|| self.cause())),
             ("rollback", Some(id.to_owned())),
             ("to", Some(to.name.to_string())),
             ("ref", Some(rollback.reference.clone())),
@@ -224,7 +223,6 @@ impl Fold<'_> {
         self.blame_failure(&failure);
         self.finish();
         let facts = detail([
-            ("causedBy", Some(self.cause())),
             ("code", Some(failure.code.to_string())),
             ("message", Some(failure.message.clone())),
             ("changed", Some(changed.to_string())),

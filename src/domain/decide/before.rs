@@ -93,9 +93,11 @@ impl Fold<'_> {
             ("reason", why.map(str::to_owned)),
         ]);
         // Only a confirmation ends this; a change of what would be applied does not.
-        let still = self.status.preview.as_ref().is_some_and(|preview| preview.awaits_person);
-        let awaits_person = self.ran_out() || (still && self.status.phase == Phase::Previewed);
-        self.status.preview = Some(Preview { reference, forecast, at: self.now, awaits_person });
+        let before = self.status.preview.take();
+        let still = before.as_ref().filter(|_| self.status.phase == Phase::Previewed);
+        let ticket_expired_at = self.ran_out().or_else(|| still?.ticket_expired_at);
+        let replaces = before.map(|before| before.reference);
+        self.status.preview = Some(Preview { reference, forecast, at: self.now, replaces, ticket_expired_at });
         self.status.ticket = None;
         self.status.approved_at = None;
         self.emit(&By::Controller, Action::ReleasePreviewed, Phase::Previewed, facts);
@@ -131,14 +133,16 @@ impl Fold<'_> {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
         };
         let reference = preview.reference.clone();
-        let by_hand =
-            self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference).map(|c| &c.actor);
+        let by_hand = self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference);
         let by = match by_hand {
-            Some(actor) => By::Person(actor),
-            None if environment.policy.confirm == Confirm::Auto && !preview.awaits_person => By::Controller,
-            None => return Next::Wait(Wait::Confirmation { reference }),
+            Some(confirmation) => By::Person(&confirmation.actor),
+            None if environment.policy.confirm == Confirm::Auto && preview.ticket_expired_at.is_none() => {
+                By::Controller
+            }
+            None => return Next::Wait(Wait::Confirmation { reference, why: preview.reason() }),
         };
-        let facts = detail([("previewRef", Some(reference.to_string()))]);
+        let note = by_hand.and_then(|confirmation| confirmation.note.as_ref());
+        let facts = detail([("previewRef", Some(reference.to_string())), ("note", note.map(ToString::to_string))]);
         if environment.policy.approval.required {
             self.emit(&by, Action::ReleaseConfirmed, Phase::Previewed, facts);
             self.open_ticket(environment, &reference);
@@ -161,7 +165,6 @@ impl Fold<'_> {
             due_at: after(environment.policy.sla),
         };
         let facts = detail([
-            ("causedBy", Some(self.cause())),
             ("ticket", Some(ticket.id.clone())),
             ("required", Some(ticket.required.to_string())),
             ("expiresAt", ticket.expires_at.map(|at| at.to_string())),
@@ -174,14 +177,19 @@ impl Fold<'_> {
     /// An abort before the start ends it at once.
     pub(super) fn abort_before_start(&mut self) -> Option<Next> {
         let act = self.deployment().intents.abort.clone()?;
-        self.abort(&By::Person(&act.actor), Some(act.note.to_string()));
+        self.abort(&By::Person(&act.actor), &act.note.to_string());
         Some(Next::Again)
     }
 
-    pub(super) fn abort(&mut self, by: &By<'_>, note: Option<String>) {
+    pub(super) fn abort(&mut self, by: &By<'_>, note: &str) {
         self.status.finished_at = Some(self.now);
         self.status.step = None;
-        self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", note)]));
+        let message = match by {
+            By::Person(actor) => format!("{actor} stopped it: {note}"),
+            By::Controller => note.to_owned(),
+        };
+        self.blame(ABORTED, message, None);
+        self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", Some(note.to_owned()))]));
     }
 
     pub(super) fn override_freeze(&mut self) {
@@ -196,14 +204,14 @@ impl Fold<'_> {
 
     /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
     pub(super) fn expired(&mut self) -> Option<Next> {
-        self.ran_out().then(|| self.preview(Some("the ticket for review ran out")))
+        self.ran_out().map(|_| self.preview(Some("the ticket for review ran out")))
     }
 
-    /// The ticket runs to the claim. Where review was skipped nobody is waited for.
-    fn ran_out(&self) -> bool {
+    /// When the ticket ran out, if it did. It runs to the claim. Where review was skipped nobody is waited for.
+    fn ran_out(&self) -> Option<jiff::Timestamp> {
         let claimed = self.environment().is_some_and(|environment| environment.held_by(&self.deployment().id.uid));
         let ends = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        ends.is_some_and(|at| self.now >= at) && !claimed && self.status.break_glass.is_none()
+        ends.filter(|at| self.now >= *at && !claimed && self.status.break_glass.is_none())
     }
 }
 
@@ -211,5 +219,5 @@ fn nothing_to_execute() -> Forecast {
     Forecast { changes: Changes::default(), risk: Risk::None, checks: Vec::new(), diff: String::new() }
 }
 
-/// The code of a Deployment that was aborted while a runtime was at work.
+/// The code of a Deployment that was aborted.
 pub(super) const ABORTED: Code = Code::Aborted;

@@ -27,7 +27,7 @@ impl Fold<'_> {
         match self.status.phase {
             Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => {
                 // A claim taken just before is given back with the end.
-                self.abort(&By::Controller, Some(WHY.to_owned()));
+                self.abort(&By::Controller, WHY);
                 Some(Next::Again)
             }
             Phase::Applying => Some(self.stop_for_deletion()),

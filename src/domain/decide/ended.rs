@@ -27,7 +27,8 @@ impl Fold<'_> {
             return self.run_rollback(environment);
         }
         let open = self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open());
-        // Before anything is given back: a claim that was taken for a rollback is taken up by it.
+        // Before anything is given back: a claim that was taken for a rollback is taken up by it. If it has to wait, the
+        // claim goes back and is taken again when it can begin.
         if !open && let Some(next) = self.take_up_rollback(environment) {
             return next;
         }
@@ -54,6 +55,9 @@ impl Fold<'_> {
     /// What became of the Environment, for the one write that gives it back.
     pub(super) fn outcome(&self, environment: &Environment) -> Outcome {
         let deployment = self.deployment();
+        if self.claimed_for_what_never_began(environment) {
+            return Outcome::Untouched;
+        }
         match self.status.phase {
             Phase::Succeeded => self.as_running().map_or(Outcome::Failed, Outcome::Succeeded),
             Phase::RolledBack => match self.status.rollback.as_ref().and_then(|rollback| rollback.to.clone()) {
@@ -72,6 +76,16 @@ impl Fold<'_> {
             | Phase::Rejected
             | Phase::Aborted => Outcome::Untouched,
         }
+    }
+
+    /// The claim was taken for a rollback by hand that has not begun: what happened before it has been settled already.
+    fn claimed_for_what_never_began(&self, environment: &Environment) -> bool {
+        let waits = self.status.rollback.as_ref().is_some_and(|rollback| match rollback.state {
+            RollbackState::Requested | RollbackState::Rejected | RollbackState::Expired => true,
+            RollbackState::Running | RollbackState::Completed | RollbackState::Failed => false,
+        });
+        let attempt = environment.status.claim.as_ref().map(|claim| &claim.attempt);
+        waits && attempt == Some(&self.rollback_attempt().id)
     }
 
     /// The failure said that nothing was changed, and no rollback has tried to since.
@@ -135,11 +149,12 @@ impl Fold<'_> {
     }
 
     fn rollback_failed(&mut self, id: &str, to: &RunningRelease, failure: &Failure) -> Next {
-        let message = format!("release {} could not be brought back: {}", to.name, failure.message);
+        let message = format!("release {} could not be brought back: {} [{}]", to.name, failure.message, failure.code);
         let diagnostics = Diagnostics { code: Code::ReleaseRollbackFailed, message, detail: failure.detail.clone() };
         let facts = detail([
             ("rollback", Some(id.to_owned())),
             ("code", Some(Code::ReleaseRollbackFailed.to_string())),
+            ("cause", Some(failure.code.to_string())),
             ("message", Some(diagnostics.message.clone())),
             ("detail", failure.detail.clone()),
         ]);
@@ -165,9 +180,6 @@ impl Fold<'_> {
 
     /// A rollback that cannot be made is marked so; nothing else changes and no event is left.
     pub(super) fn refuse_rollback(&mut self, request: &RollbackRequest) {
-        let reason = "this deployment made neither the current release of its service nor the failed operation, or there \
-                      is no release before it: create a Deployment with operation.rollback instead";
-        let refusal = Refusal::RollbackUnavailable { reason: reason.to_owned() };
         self.status.handled_rollbacks.push(request.id.clone());
         self.status.rollback = Some(Rollback {
             id: request.id.clone(),
@@ -176,11 +188,29 @@ impl Fold<'_> {
             to: None,
             reference: String::new(),
             requested_at: self.now,
-            diagnostics: Some(Diagnostics { code: refusal.code(), message: refusal.to_string(), detail: None }),
+            diagnostics: Some(unavailable()),
         });
     }
 
+    /// What the rollback that stands would bring back is still what a rollback of this Deployment reaches: while it
+    /// waited without the claim another may have had the Environment.
+    fn still_within_reach(&self, environment: &Environment) -> bool {
+        let target = environment.rollback_target(&self.deployment().id.uid, &self.deployment().request.service);
+        let to = self.status.rollback.as_ref().and_then(|rollback| rollback.to.as_ref());
+        let same = |target: &RunningRelease, to: &RunningRelease| {
+            (&target.deployment, &target.digest) == (&to.deployment, &to.digest)
+        };
+        target.zip(to).is_some_and(|(target, to)| same(target, to))
+    }
+
     fn rollback_by_hand(&mut self, environment: &Environment) -> Next {
+        if !self.still_within_reach(environment) {
+            if let Some(rollback) = &mut self.status.rollback {
+                rollback.state = RollbackState::Rejected;
+                rollback.diagnostics = Some(unavailable());
+            }
+            return Next::Again;
+        }
         if let Some(next) = self.awaits_rollback_review(environment) {
             return next;
         }
@@ -213,17 +243,22 @@ impl Fold<'_> {
         let Some(review) = fresh else {
             let have = self.status.reviews.approvals(&subject);
             let until = expiry(environment, &rollback);
-            if until.is_some_and(|until| self.now >= until) {
+            if let Some(at) = until.filter(|until| self.now >= *until) {
                 // The Deployment itself has ended, or still runs: a rollback that never began changes neither.
                 if let Some(rollback) = &mut self.status.rollback {
                     rollback.state = RollbackState::Expired;
+                    rollback.diagnostics = Some(Diagnostics {
+                        code: Code::ApprovalTicketExpired,
+                        message: format!("nobody reviewed this rollback until {at}: ask for another"),
+                        detail: None,
+                    });
                 }
                 return Some(Next::Again);
             }
-            return Some(Next::Wait(Wait::Review { have, need, until }));
+            return Some(Next::Wait(Wait::Review { have, need, subject, until }));
         };
         if review.reviewer == *actor {
-            self.void(review, "whoever asks for a rollback may not review it");
+            self.void(review, &Refusal::SelfApproval { reviewer: review.reviewer.clone() });
             return Some(Next::Again);
         }
         self.status.reviews.counted.push(Counted {
@@ -259,6 +294,13 @@ impl Fold<'_> {
         self.emit(&By::Person(&request.actor), Action::ReleaseRollbackCompleted, Phase::RolledBack, facts);
         Some(Next::Again)
     }
+}
+
+fn unavailable() -> Diagnostics {
+    let reason = "this deployment made neither the current release of its service nor the failed operation, or there is \
+                  no release before it: create a Deployment with operation.rollback instead";
+    let refusal = Refusal::RollbackUnavailable { reason: reason.to_owned() };
+    Diagnostics { code: refusal.code(), message: refusal.to_string(), detail: None }
 }
 
 /// Until when a rollback by hand waits for its review.

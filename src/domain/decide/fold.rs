@@ -65,7 +65,9 @@ impl<'a> Fold<'a> {
     ///
     /// A transition that the table does not have is not made, and nothing of the whole fold is kept: a mistake here stops
     /// one Deployment where it is, and never writes what did not happen.
-    pub(super) fn emit(&mut self, by: &By<'_>, action: Action, to: Phase, detail: Detail) {
+    ///
+    /// What no person did names the event before it as its cause.
+    pub(super) fn emit(&mut self, by: &By<'_>, action: Action, to: Phase, mut detail: Detail) {
         let Ok(phase) = self.status.phase.next(action, to) else {
             debug_assert!(false, "{action} from {} to {to}", self.status.phase);
             self.illegal = true;
@@ -73,17 +75,18 @@ impl<'a> Fold<'a> {
         };
         self.status.phase = phase;
         let (actor, source) = match by {
-            By::Controller => (Actor::controller(), Source::Controller),
+            By::Controller => {
+                if self.status.audit.seq > 0 {
+                    let cause = Event::id(&self.deployment().id.uid, self.status.audit.seq);
+                    detail.entry("causedBy".to_owned()).or_insert(cause);
+                }
+                (Actor::controller(), Source::Controller)
+            }
             By::Person(actor) => ((*actor).clone(), self.seen.deployment.source),
         };
         let entry = Entry { action, actor, source, status: phase.status().to_owned(), detail };
         let event = self.status.audit.append(&self.subject, self.seen.epoch, self.now, entry);
         self.events.push(event);
-    }
-
-    /// The id of the event that the next one follows from.
-    pub(super) fn cause(&self) -> String {
-        Event::id(&self.deployment().id.uid, self.status.audit.seq)
     }
 
     pub(super) fn blame(&mut self, code: Code, message: impl Into<String>, detail: Option<String>) {

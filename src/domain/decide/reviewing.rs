@@ -5,6 +5,8 @@ use super::fold::{By, Fold, detail};
 use crate::deployment::{Act, Glass};
 use crate::event::Action;
 use crate::phase::Phase;
+use crate::preview::PreviewRef;
+use crate::refusal::Refusal;
 use crate::review::{Counted, Review, Verdict, judge, void_key};
 use crate::rollback::RollbackState;
 use crate::wait::Wait;
@@ -26,8 +28,8 @@ impl Fold<'_> {
                 continue;
             }
             let verdict = judge(&self.deployment().request, &review.reviewer, review.verdict, review.note.as_ref());
-            if verdict.is_err() {
-                self.void(review, "its reviewer may not judge this request");
+            if let Err(refusal) = verdict {
+                self.void(review, &refusal);
                 continue;
             }
             return self.count(review, &subject, need);
@@ -38,7 +40,7 @@ impl Fold<'_> {
         }
         let have = self.status.reviews.approvals(&subject);
         let until = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        Next::Wait(Wait::Review { have, need, until })
+        Next::Wait(Wait::Review { have, need, subject, until })
     }
 
     /// Counts one review, which may decide.
@@ -76,11 +78,7 @@ impl Fold<'_> {
         let again = self.status.break_glass.is_some();
         self.status.break_glass.get_or_insert(Glass::Unreviewed);
         self.status.approved_at = Some(self.now);
-        let facts = detail([
-            ("causedBy", again.then(|| self.cause())),
-            ("actor", again.then(|| act.actor.to_string())),
-            ("note", Some(act.note.to_string())),
-        ]);
+        let facts = detail([("actor", again.then(|| act.actor.to_string())), ("note", Some(act.note.to_string()))]);
         let by = if again { By::Controller } else { By::Person(&act.actor) };
         self.emit(&by, Action::ReleaseBreakGlass, Phase::Approved, facts);
         Next::Again
@@ -103,18 +101,29 @@ impl Fold<'_> {
         };
         for review in &self.deployment().intents.reviews {
             if !self.status.reviews.knows(review) && current.as_ref() != Some(&review.subject) {
-                self.void(review, "what it judged has changed, has been decided, or has ended");
+                self.void(review, &self.missed(&review.subject));
             }
         }
     }
 
-    pub(super) fn void(&mut self, review: &Review, why: &str) {
+    /// Why a review of `subject` comes to nothing: another preview stands, or there is nothing left to decide.
+    fn missed(&self, subject: &str) -> Refusal {
+        let stands = self.status.preview.as_ref().map(|preview| preview.reference.to_string());
+        let named = subject.to_owned();
+        match stands.filter(|stands| *stands != named && named.parse::<PreviewRef>().is_ok()) {
+            Some(current) => Refusal::PreviewMismatch { named, current },
+            None => Refusal::Decided { subject: named },
+        }
+    }
+
+    pub(super) fn void(&mut self, review: &Review, why: &Refusal) {
         self.status.reviews.voided.push(void_key(review));
         let facts = detail([
             ("previewRef", Some(review.subject.clone())),
             ("decision", Some(review.verdict.to_string())),
             ("note", review.note.as_ref().map(ToString::to_string)),
-            ("reason", Some(why.to_owned())),
+            ("code", Some(why.code().to_string())),
+            ("reason", Some(why.to_string())),
         ]);
         self.emit(&By::Person(&review.reviewer), Action::ReleaseReviewVoid, self.status.phase, facts);
     }

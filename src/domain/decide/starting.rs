@@ -38,11 +38,7 @@ impl Fold<'_> {
     }
 
     fn start(&mut self, attempt: Attempt, digest: &str) -> Next {
-        let facts = detail([
-            ("causedBy", Some(self.cause())),
-            ("attempt", Some(attempt.id.clone())),
-            ("planDigest", Some(digest.to_owned())),
-        ]);
+        let facts = detail([("attempt", Some(attempt.id.clone())), ("planDigest", Some(digest.to_owned()))]);
         self.status.started_at = Some(self.now);
         self.status.step = Some(Step::Applying);
         self.status.attempt = Some(attempt);

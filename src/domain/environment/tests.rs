@@ -84,6 +84,24 @@ fn a_failed_operation_names_itself_until_something_mends_it() {
 }
 
 #[test]
+fn a_rollback_of_one_service_leaves_the_failure_of_another() {
+    let (web, api): (ServiceName, ServiceName) = ("web".parse().unwrap(), "api".parse().unwrap());
+    let failed = EnvironmentStatus::default()
+        .claimed(claim("d1"), &api, &[])
+        .settled(&api, Outcome::Succeeded(release("api-v1", "d1")), None)
+        .claimed(claim("d3"), &web, &[])
+        .settled(&web, Outcome::Failed, None);
+    let back = || Outcome::RolledBack { to: release("api-v0", "d0") };
+    for outcome in [back(), Outcome::Succeeded(release("api-v1", "d1")), Outcome::Failed, Outcome::Untouched] {
+        let after = failed.claimed(claim("d1"), &api, &[]).settled(&api, outcome.clone(), None);
+        let told = (after.phase, after.failed.as_ref().map(Uid::as_str));
+        assert_eq!(told, (EnvironmentPhase::Failed, Some("d3")), "{outcome:?}");
+    }
+    let own = failed.claimed(claim("d3"), &web, &[]).settled(&web, back(), None);
+    assert_eq!((own.phase, own.failed), (EnvironmentPhase::Active, None));
+}
+
+#[test]
 fn a_rollback_reaches_the_release_before_and_nothing_else() {
     let web: ServiceName = "web".parse().unwrap();
     let mut environment = crate::fixture::development();

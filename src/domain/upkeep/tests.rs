@@ -127,6 +127,12 @@ fn a_reset_counts_once() {
     write(&mut environment, |_| {});
     (environment.status.phase, environment.status.failed) = (EnvironmentPhase::Failed, Some(uid("d7")));
     assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "the same words, and a later failure");
+    for count in 2..12 {
+        govern(&mut environment, |policy| policy.approval.count = count);
+        assert_eq!(words(&write(&mut environment, |_| {})), ["environment.policy_changed"]);
+    }
+    assert!(environment.status.audit.journal.iter().all(|event| event.action != Action::EnvironmentReset));
+    assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "the same words, long after");
     environment.reset.as_mut().unwrap().note = note("looked again");
     assert_eq!(words(&write(&mut environment, |_| {})), ["environment.reset"]);
 }

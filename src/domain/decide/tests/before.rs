@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::decide::{Effect, Twin, Work};
 use crate::environment::{Outcome, RuntimeKind};
 use crate::event::Action;
-use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, production, uid};
+use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, note, production, uid};
 use crate::phase::Phase;
 use crate::policy::{Confirm, Tier};
 use crate::runtime::Failure;
@@ -46,7 +46,8 @@ fn production_waits_for_a_person_and_then_for_a_reviewer() {
     assert!(matches!(world.wait(), Wait::Confirmation { .. }));
     assert_eq!(world.phase(), Phase::Previewed);
     world.later(1).confirm("alice");
-    assert_eq!(world.wait(), Wait::Review { have: 0, need: 1, until: Some(at(31)) });
+    let wait = world.wait();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.preview_ref(), until: Some(at(31)) });
     world.later(1).approve("bob").run();
     assert_eq!(
         world.words(),
@@ -61,6 +62,8 @@ fn production_waits_for_a_person_and_then_for_a_reviewer() {
     );
     let actors: Vec<_> = world.history.iter().map(|event| event.actor_id.as_str()).collect();
     assert_eq!(actors, ["alice", "controller", "alice", "controller", "bob", "controller"]);
+    let caused: Vec<_> = world.history.iter().map(|event| event.detail.get("causedBy").map(String::as_str)).collect();
+    assert_eq!(caused, [None, Some("d2/1"), None, Some("d2/3"), None, Some("d2/5")], "what people did has no cause");
     assert_eq!(world.event(Action::ReleasePendingApproval).detail["causedBy"], "d2/3");
     assert_eq!(world.event(Action::ReleaseApplying).detail["causedBy"], "d2/5");
 }
@@ -75,11 +78,19 @@ fn where_confirmation_is_automatic_the_ticket_opens_at_once() {
 }
 
 #[test]
+fn what_a_confirmation_says_is_part_of_the_history() {
+    let mut world = waiting_in(Phase::Previewed);
+    world.confirm("alice").deployment.intents.confirmations[0].note = Some(note("as agreed on Monday"));
+    world.run();
+    assert_eq!(world.event(Action::ReleaseConfirmed).detail["note"], "as agreed on Monday");
+}
+
+#[test]
 fn a_confirmation_of_an_older_preview_confirms_nothing() {
     let mut world = World::new(production());
     world.run();
     world.confirm("alice").content = Some("changed meanwhile".to_owned());
-    assert!(matches!(world.wait(), Wait::Confirmation { reference } if reference.number == 2));
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 2));
     assert_eq!(world.words(), ["release.created", "release.previewed", "release.previewed"]);
 }
 
@@ -173,6 +184,8 @@ fn an_abort_before_the_start_ends_it_at_once(#[case] phase: Phase) {
     let last = world.history.last().unwrap();
     assert_eq!((last.action, last.actor_id.as_str()), (Action::ReleaseAborted, "alice"));
     assert_eq!(last.detail["note"], "because");
+    let diagnostics = world.deployment.status.diagnostics.as_ref().unwrap();
+    assert_eq!((diagnostics.code, diagnostics.message.as_str()), (Code::Aborted, "alice stopped it: because"));
     assert_eq!(world.deployment.status.finished_at, Some(world.now));
     assert!(world.started.is_empty());
 }

@@ -28,7 +28,8 @@ fn begun() -> World {
 #[test]
 fn it_waits_for_review_at_once_and_its_ticket_never_expires() {
     let mut world = World::new(by_hand());
-    assert_eq!(world.wait(), Wait::Review { have: 0, need: 1, until: None });
+    let wait = world.wait();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.preview_ref(), until: None });
     assert_eq!(
         world.words(),
         ["release.created", "release.previewed", "release.confirmed", "release.pending_approval"]

@@ -41,6 +41,7 @@ fn an_unhealthy_release_fails_and_asks_for_its_rollback_in_one_decision() {
     assert_eq!((attempt.id.as_str(), to.name.as_str()), ("d2-r1", "web-v1"));
     assert!(world.holds(), "the claim is kept for it");
     assert_eq!(world.event(Action::ReleaseRollbackRequested).detail["causedBy"], "d2/5");
+    assert_eq!(world.event(Action::ReleaseFailed).detail["causedBy"], "d2/4");
 }
 
 #[test]
@@ -63,7 +64,10 @@ fn a_rollback_that_failed_leaves_both_failed() {
     world.attempt_fails(failure(Code::ApplyRejected)).run();
     assert_eq!(world.phase(), Phase::Failed);
     assert_eq!(world.words().last(), Some(&"release.rollback_failed"));
-    assert_eq!(world.deployment.status.diagnostics.as_ref().unwrap().code, Code::ReleaseRollbackFailed);
+    assert_eq!(world.event(Action::ReleaseRollbackFailed).detail["cause"], "apply_rejected");
+    let diagnostics = world.deployment.status.diagnostics.as_ref().unwrap();
+    assert_eq!(diagnostics.code, Code::ReleaseRollbackFailed);
+    assert_eq!(diagnostics.message, "release web-v1 could not be brought back: it broke [apply_rejected]");
     assert_eq!(world.settled, [Outcome::Failed]);
     assert_eq!(world.environment().status.phase, EnvironmentPhase::Failed);
 }
@@ -182,6 +186,13 @@ fn an_abort_while_applying_stops_the_runtime_and_never_rolls_back(
     assert_eq!(world.deployment.status.rollback, None);
     let expected = if changed { Outcome::Failed } else { Outcome::Untouched };
     assert_eq!(world.settled, [expected]);
+}
+
+#[test]
+fn a_runtime_that_is_being_stopped_is_said_to_be() {
+    let mut world = applying();
+    let decision = world.abort("alice").step();
+    assert_eq!((decision.effect, decision.wait), (Some(Effect::Stop), Some(Wait::Stopping)));
 }
 
 #[test]

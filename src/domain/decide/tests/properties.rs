@@ -204,6 +204,8 @@ impl World {
         let mut phase = self.history[..before].iter().fold(Phase::Pending, replay);
         for event in &self.history[before..] {
             let next = replay(phase, event);
+            let follows = event.actor_id == Actor::controller() && event.seq > 1;
+            assert_eq!(event.detail.contains_key("causedBy"), follows, "{} {}", event.seq, event.action);
             if event.action == Action::ReleaseApplying {
                 self.may_start();
             }
@@ -244,11 +246,7 @@ impl World {
 
     /// What waits for people or for its turn, or is over, leaves the Environment to others.
     fn holds_only_for_work(&self) {
-        let rollback = self.deployment.status.rollback.as_ref().map(|rollback| rollback.state);
-        let open = matches!(rollback, Some(RollbackState::Requested | RollbackState::Running));
-        if self.holds() {
-            assert!(self.phase() == Phase::Applying || open, "holds the claim while {}", self.phase());
-        }
+        assert!(!self.holds() || self.at_work(), "holds the claim while {}", self.phase());
     }
 
     fn at_work(&self) -> bool {
@@ -266,7 +264,8 @@ fn speak(deployment: &mut Deployment, who: &str, said: &Said) {
         Said::Confirm => {
             let current = status.preview.as_ref().map(|preview| preview.reference.clone());
             let fresh = current.filter(|current| intents.confirmations.iter().all(|c| c.preview_ref != *current));
-            intents.confirmations.extend(fresh.map(|preview_ref| Confirmation { preview_ref, actor: actor(who) }));
+            let confirmation = |preview_ref| Confirmation { preview_ref, actor: actor(who), note: None };
+            intents.confirmations.extend(fresh.map(confirmation));
         }
         Said::Review(verdict, subject) => {
             let subject = match subject {

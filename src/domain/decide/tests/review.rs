@@ -16,12 +16,28 @@ use crate::policy::{Confirm, FreezeWindow};
 use crate::review::Verdict;
 use crate::wait::Wait;
 
+/// What the diagnostics say.
+fn told(world: &World) -> (Code, String) {
+    let diagnostics = world.deployment.status.diagnostics.as_ref().unwrap();
+    (diagnostics.code, diagnostics.message.clone())
+}
+
 #[test]
 fn requester_cannot_approve_their_own_production_deployment() {
     let mut world = waiting_in(Phase::PendingApproval);
     world.approve("alice");
     assert!(matches!(world.wait(), Wait::Review { have: 0, .. }));
-    assert_eq!(world.event(Action::ReleaseReviewVoid).detail["reason"], "its reviewer may not judge this request");
+    let void = world.event(Action::ReleaseReviewVoid);
+    assert_eq!(void.detail["code"], "self_approval");
+    assert_eq!(void.detail["reason"], "alice made this request and cannot review it: ask someone else");
+}
+
+#[test]
+fn what_is_missing_for_a_review_is_said_with_its_code() {
+    let world = waiting_in(Phase::PendingApproval);
+    let (code, message) = told(&world);
+    assert_eq!(code, Code::ApprovalRequired);
+    assert!(message.contains("0 of 1 approvals"), "{message}");
 }
 
 #[test]
@@ -65,6 +81,7 @@ fn one_rejection_ends_it() {
     world.approve("carol").run();
     assert_eq!(world.phase(), Phase::Rejected);
     assert_eq!(world.words().last(), Some(&"release.review_void"));
+    assert_eq!(world.event(Action::ReleaseReviewVoid).detail["code"], "conflict");
 }
 
 #[test]
@@ -74,16 +91,22 @@ fn a_rejection_without_a_note_does_not_count() {
     world.review("bob", Verdict::Reject, &subject).deployment.intents.reviews[0].note = None;
     world.run();
     assert_eq!(world.phase(), Phase::PendingApproval);
+    let void = world.event(Action::ReleaseReviewVoid);
+    assert_eq!(
+        (void.detail["code"].as_str(), void.detail["reason"].as_str()),
+        ("note_required", "reject needs a note that says why")
+    );
 }
 
 #[test]
 fn a_late_review_is_recorded_as_void_and_counts_for_nothing() {
     let mut world = waiting_in(Phase::PendingApproval);
     world.later(31).approve("bob");
-    assert!(matches!(world.wait(), Wait::Confirmation { reference } if reference.number == 2));
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 2));
     let void = world.event(Action::ReleaseReviewVoid);
     assert_eq!((void.actor_id.as_str(), void.status.as_str()), ("bob", "previewed"));
     assert!(void.detail["previewRef"].starts_with("1-"));
+    assert_eq!(void.detail["code"], "preview_mismatch");
     // The same person may decide again about what stands now.
     world.confirm("alice").run();
     world.approve("bob").run();
@@ -103,11 +126,16 @@ fn an_expired_ticket_waits_for_a_person_however_confirmation_is_made(#[case] con
     }
     assert_eq!(world.phase(), Phase::PendingApproval);
     assert!(matches!(world.later(29).wait(), Wait::Review { .. }));
+    let ends = world.deployment.status.ticket.as_ref().unwrap().expires_at.unwrap();
     assert!(matches!(world.later(1).wait(), Wait::Confirmation { .. }));
     assert_eq!(world.event(Action::ReleasePreviewed).detail["reason"], "the ticket for review ran out");
+    assert_eq!(told(&world).0, Code::ApprovalTicketExpired);
     // Neither time nor a change of what would be applied stands in for that person.
     world.later(60).content = Some("v2 mended".to_owned());
-    assert!(matches!(world.wait(), Wait::Confirmation { reference } if reference.number == 3));
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 3));
+    let (code, message) = told(&world);
+    assert_eq!(code, Code::ApprovalTicketExpired);
+    assert!(message.contains(&format!("ran out at {ends}")) && message.contains("confirm preview 3-"), "{message}");
     world.confirm("alice");
     assert!(matches!(world.wait(), Wait::Review { .. }));
 }
@@ -164,8 +192,11 @@ fn a_changed_plan_voids_confirmation_and_approvals(#[case] phase: Phase) {
     let mut world = waiting_in(phase);
     let old = world.preview_ref();
     world.content = Some("something else".to_owned());
-    assert!(matches!(world.wait(), Wait::Confirmation { reference } if reference.number == 2));
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 2));
     assert_eq!(world.phase(), Phase::Previewed);
+    let (code, message) = told(&world);
+    assert_eq!(code, Code::PreviewExpired);
+    assert!(message.contains(&old) && message.contains("confirm preview 2-"), "{message}");
     assert_eq!(world.deployment.status.ticket, None);
     assert_eq!(world.event(Action::ReleasePreviewed).detail["reason"], "what would be applied has changed");
     world.confirm("alice").run();

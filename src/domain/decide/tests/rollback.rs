@@ -59,7 +59,9 @@ fn where_no_review_is_asked_a_rollback_runs_at_once() {
 fn in_production_a_rollback_by_hand_waits_for_someone_else_to_agree() {
     let mut world = succeeded_in_production();
     world.later(5).ask_rollback("r-1", "dora");
-    assert_eq!(world.wait(), Wait::Review { have: 0, need: 1, until: Some(at(35)) });
+    let wait = world.wait();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.rollback_ref(), until: Some(at(35)) });
+    assert!(wait.message().contains(&world.rollback_ref()), "{}", wait.message());
     assert_eq!(state(&world), RollbackState::Requested);
     let subject = world.rollback_ref();
     world.review("dora", Verdict::Approve, &subject);
@@ -92,6 +94,8 @@ fn a_rollback_that_nobody_reviews_expires() {
     world.later(30).run();
     assert_eq!((world.phase(), state(&world)), (Phase::Succeeded, RollbackState::Expired));
     assert_eq!(world.deployment.status.finished_at, finished_at);
+    let diagnostics = world.deployment.status.rollback.as_ref().unwrap().diagnostics.as_ref().unwrap();
+    assert_eq!(diagnostics.code, Code::ApprovalTicketExpired);
     world.ask_rollback("r-2", "dora");
     assert!(matches!(world.wait(), Wait::Review { .. }));
 }
@@ -219,17 +223,68 @@ fn a_refused_rollback_while_applying_leaves_room_for_another() {
 }
 
 #[test]
-fn a_rollback_that_waits_for_review_keeps_the_claim_of_what_failed_meanwhile() {
+fn a_rollback_that_waits_for_review_gives_back_the_claim_of_work_that_has_ended() {
+    let mut world = applying_in_production();
+    world.ask_rollback("r-1", "dora").run();
+    world.attempt_succeeds();
+    assert!(matches!(world.wait(), Wait::Review { .. }));
+    assert!(!world.holds());
+    let status = &world.environment().status;
+    assert_eq!(status.phase, EnvironmentPhase::Active);
+    assert_eq!(status.services[0].current.as_ref().unwrap().name.as_str(), "web-v2");
+    let subject = world.rollback_ref();
+    world.review("bob", Verdict::Approve, &subject).run();
+    assert!(world.holds(), "it is taken again when the rollback begins");
+    world.attempt_succeeds().run();
+    assert_eq!(world.phase(), Phase::RolledBack);
+    assert!(matches!(world.settled[..], [Outcome::Succeeded(_), Outcome::RolledBack { .. }]));
+    assert_eq!(world.environment().status.services[0].current.as_ref().unwrap().name.as_str(), "web-v1");
+}
+
+#[test]
+fn a_rollback_that_waited_while_another_deployment_came_is_not_made() {
+    let mut world = applying_in_production();
+    world.ask_rollback("r-1", "dora").run();
+    world.attempt_succeeds().run();
+    let web = &mut world.environment().status.services[0];
+    web.previous = web.current.replace(crate::fixture::running("web-v3", "d3"));
+    let subject = world.rollback_ref();
+    world.review("bob", Verdict::Approve, &subject).run();
+    let rollback = world.deployment.status.rollback.as_ref().unwrap();
+    assert_eq!(rollback.state, RollbackState::Rejected);
+    assert_eq!(rollback.diagnostics.as_ref().unwrap().code, Code::RollbackUnavailable);
+    assert_eq!((world.phase(), world.started.len()), (Phase::Succeeded, 1));
+    assert_eq!(world.environment().status.services[0].current.as_ref().unwrap().name.as_str(), "web-v3");
+}
+
+#[test]
+fn a_claim_for_a_rollback_that_has_to_wait_after_all_is_given_back_untouched() {
+    let mut world = applying();
+    world.attempt_succeeds().run();
+    world.ask_rollback("r-1", "alice");
+    while !world.holds() {
+        world.step();
+    }
+    world.environment().status.readiness = Readiness::NotReady;
+    world.content = None;
+    assert_eq!(world.wait().code(), Some(Code::EnvironmentNotActive));
+    assert!(!world.holds());
+    assert!(matches!(world.settled[..], [Outcome::Succeeded(_), Outcome::Untouched]));
+}
+
+#[test]
+fn a_rollback_that_waits_for_review_leaves_what_failed_meanwhile_failed() {
     let mut world = applying_in_production();
     govern(world.environment(), |policy| policy.on_failure = OnFailure::Hold);
     world.ask_rollback("r-1", "dora").run();
     world.attempt_fails(failure(Code::HealthCheckFailed));
     assert!(matches!(world.wait(), Wait::Review { .. }));
-    assert!(world.holds());
+    assert!(!world.holds());
+    assert_eq!(world.environment().status.phase, EnvironmentPhase::Failed);
     let subject = world.rollback_ref();
     world.review("bob", Verdict::Approve, &subject).run();
     world.attempt_fails(Failure { changed: false, ..failure(Code::ApplyRejected) }).run();
-    assert_eq!(world.settled, [Outcome::Failed], "what the rollback did is not known to be nothing");
+    assert_eq!(world.settled, [Outcome::Failed, Outcome::Failed], "what the rollback did is not known to be nothing");
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl World {
 
     pub fn confirm(&mut self, who: &str) -> &mut Self {
         let preview_ref = self.deployment.status.preview.as_ref().unwrap().reference.clone();
-        self.deployment.intents.confirmations.push(Confirmation { preview_ref, actor: actor(who) });
+        self.deployment.intents.confirmations.push(Confirmation { preview_ref, actor: actor(who), note: None });
         self
     }
 
