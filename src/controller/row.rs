@@ -137,12 +137,7 @@ pub fn superseded(before: AttemptRow, next: &Attempt, status: &Status) -> Option
         return None;
     }
     let blamed = status.diagnostics.as_ref().map(|diagnostics| diagnostics.code.to_string());
-    Some(AttemptRow {
-        state: "failed".to_owned(),
-        finished_at: Some(next.started_at),
-        outcome: blamed,
-        ..before
-    })
+    Some(AttemptRow { state: "failed".to_owned(), finished_at: Some(next.started_at), outcome: blamed, ..before })
 }
 
 fn json(value: &impl serde::Serialize) -> String {

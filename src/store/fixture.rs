@@ -180,7 +180,10 @@ pub(crate) async fn history(archive: &Archive) {
         for seq in 1..=6 {
             let preview = (seq == 2).then(|| preview(resource));
             let attempts = (seq > 4).then(|| attempt(resource, if seq == 5 { "running" } else { "succeeded" }));
-            archive.record(Record { preview, attempts: attempts.into_iter().collect(), ..step(resource, seq) }).await.unwrap();
+            archive
+                .record(Record { preview, attempts: attempts.into_iter().collect(), ..step(resource, seq) })
+                .await
+                .unwrap();
         }
         let row = Some(Row::Environment(environment(operations, 1)));
         archive.record(Record { row, ..Record::default() }).await.unwrap();

@@ -165,7 +165,8 @@ impl Prepared {
             None => None,
         };
         // The Deployment comes first: a preview refers to it.
-        let rows = row.into_iter().chain(preview.map(PreviewRow::state)).chain(attempts.into_iter().map(AttemptRow::state));
+        let rows =
+            row.into_iter().chain(preview.map(PreviewRow::state)).chain(attempts.into_iter().map(AttemptRow::state));
         Ok(Self { rows: rows.collect(), entries: events.into_iter().map(Entry::new).collect::<Result<_, _>>()?, claim })
     }
 

@@ -95,8 +95,13 @@ async fn answer(stage: &Stage, case: &Written, valid: &Value, number: usize) -> 
     let name = format!("case-{number}");
     let first = changed(first, &BTreeMap::from([("/metadata/name".to_owned(), Value::from(name.as_str()))]));
     let params = PostParams::default();
-    let mut stored = created(client, namespace, &first, &params).await.unwrap();
+    let mut stored = created(client, namespace, &undecided(&first), &params).await.unwrap();
     let api = api(client, namespace, &first);
+    let decisions = decisions(&first);
+    if !decisions.is_empty() {
+        let written = api.replace(&name, &params, &read(changed(stored, &decisions))).await.unwrap();
+        stored = serde_json::to_value(written).unwrap();
+    }
     if let Some(status) = &case.status {
         let given = changed(stored, &BTreeMap::from([("/status".to_owned(), status.clone())]));
         let written = api.replace_status(&name, &params, &read(given)).await.unwrap();
@@ -110,6 +115,21 @@ async fn answer(stage: &Stage, case: &Written, valid: &Value, number: usize) -> 
         api.replace(&name, &params, &next).await
     };
     written.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What people decide about a Deployment once it is there.
+const DECISIONS: [&str; 8] =
+    ["confirmations", "reviews", "manual", "rollbacks", "breakGlass", "afterReview", "overrideFreeze", "abort"];
+
+/// What was decided about an object, by its pointers.
+fn decisions(object: &Value) -> BTreeMap<String, Value> {
+    let said = DECISIONS.map(|field| format!("/spec/{field}")).into_iter();
+    said.filter_map(|field| object.pointer(&field).cloned().map(|value| (field, value))).collect()
+}
+
+/// The object as it is created: before anybody decided anything about it.
+fn undecided(object: &Value) -> Value {
+    changed(object.clone(), &decisions(object).into_keys().map(|field| (field, Value::Null)).collect())
 }
 
 async fn created(client: &Client, namespace: &str, object: &Value, params: &PostParams) -> Result<Value, String> {
