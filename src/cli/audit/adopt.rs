@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ROW:HASH")]
     lost_head: Option<Head>,
     /// Who decides.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = Actor::person)]
     actor: Actor,
     /// Why.
     #[arg(long, value_name = "TEXT")]

@@ -99,7 +99,7 @@ impl Reader {
             self.wrong(field, "is missing: the policy slipway-stamp-deployments fills it in, is it installed?");
             return None;
         };
-        self.name(field, actor)
+        self.person(field, actor)
     }
 
     fn prose(&mut self, field: &str, text: &str) {
@@ -141,12 +141,12 @@ impl Reader {
     fn intents(&mut self, spec: &DeploymentSpec) -> Option<Intents> {
         let confirmations = self.each("spec.confirmations", &spec.confirmations, |reader, field, wire| {
             let preview_ref = reader.name(&format!("{field}.previewRef"), &wire.preview_ref);
-            let actor = reader.name(&format!("{field}.actor"), &wire.actor);
+            let actor = reader.person(&format!("{field}.actor"), &wire.actor);
             Some(Confirmation { preview_ref: preview_ref?, actor: actor? })
         });
         let reviews = self.each("spec.reviews", &spec.reviews, Self::review);
         let rollbacks = self.each("spec.rollbacks", &spec.rollbacks, |reader, field, wire| {
-            let actor = reader.name(&format!("{field}.actor"), &wire.actor);
+            let actor = reader.person(&format!("{field}.actor"), &wire.actor);
             let note = reader.name(&format!("{field}.note"), &wire.note);
             if wire.id == AUTOMATIC_ID {
                 reader.wrong(
@@ -177,7 +177,7 @@ impl Reader {
     }
 
     fn review(&mut self, field: &str, wire: &intent::Review) -> Option<Review> {
-        let reviewer = self.name(&format!("{field}.reviewer"), &wire.reviewer);
+        let reviewer = self.person(&format!("{field}.reviewer"), &wire.reviewer);
         let note = self.option(&format!("{field}.note"), wire.note.as_ref());
         if wire.decision == Verdict::Reject && wire.note.is_none() {
             self.wrong(format!("{field}.note"), "a rejection needs a note that says why");
@@ -187,13 +187,13 @@ impl Reader {
 
     fn act(&mut self, field: &str, wire: Option<&intent::Decision>) -> Option<Act> {
         let wire = wire?;
-        let actor = self.name(&format!("{field}.actor"), &wire.actor);
+        let actor = self.person(&format!("{field}.actor"), &wire.actor);
         let note = self.name(&format!("{field}.note"), &wire.note);
         Some(Act { actor: actor?, note: note? })
     }
 
     fn report(&mut self, field: &str, actor: &str, note: Option<&String>) -> Option<Report> {
-        let actor = self.name(&format!("{field}.actor"), actor);
+        let actor = self.person(&format!("{field}.actor"), actor);
         let note = self.option(&format!("{field}.note"), note);
         Some(Report { actor: actor?, note })
     }
