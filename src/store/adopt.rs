@@ -16,6 +16,7 @@ use crate::chain::{Entry, Tail, last_seq};
 use crate::connect::{self, OpenError};
 use crate::hash;
 use crate::head::Head;
+use crate::identity::recognised;
 use crate::meta;
 use crate::query::{self, HeadStatus};
 use crate::record::RecordError;
@@ -114,7 +115,7 @@ impl From<rusqlite::Error> for AdoptError {
 /// Appends the decision to the archive at `path`, which a controller may have open. Blocks on the disk.
 pub fn adopt(path: &Path, adoption: Adoption) -> Result<Adopted, AdoptError> {
     let mut connection = connect::writer(path, false)?;
-    connect::current(path, connect::recognised(path, &connection)?)?;
+    connect::current(path, recognised(path, &connection)?)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let event = event(path, &transaction, adoption)?;
     let mut tail = Tail::read(&transaction)?;

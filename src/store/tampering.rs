@@ -15,6 +15,8 @@ use crate::table::{ATTEMPT_LOGS, BACKUPS, DRIFT_CHECKS};
 use crate::walk::{Tampered, Verified, VerifyError};
 use crate::{Archive, CheckpointKey, Head, Options, Proof, verify};
 
+mod file;
+
 const KEY: [u8; 32] = [7; 32];
 
 /// An archive with rows in every table, closed, so that it is one file.

@@ -46,7 +46,7 @@ async fn a_file_that_is_not_what_it_should_be_is_named_in_one_line() {
         ("audit verify --database @/missing.db", "there is no archive at @/missing.db"),
         ("audit verify --database @/folder", "@/folder is a folder"),
         ("audit verify --database @/text.db", "@/text.db is not an SQLite database"),
-        ("audit verify --database @/empty.db", "@/empty.db has schema 0"),
+        ("audit verify --database @/empty.db", "@/empty.db is empty: it holds no archive; restore a backup"),
         ("audit verify --database @/foreign.db", "@/foreign.db is an SQLite database but not a Slipway archive"),
         ("audit verify --database @/text.db/x", "@/text.db/x"),
         ("audit verify --database @/foreign.db --checkpoint-key @/missing.key", "@/missing.key: No such file"),

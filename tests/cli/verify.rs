@@ -118,6 +118,19 @@ async fn an_archive_without_events_verifies_and_has_no_head() {
 }
 
 #[tokio::test]
+async fn a_file_that_no_longer_says_that_it_is_an_archive_is_not_verified_either() {
+    let place = Place::new().await;
+    let path = place.copy("edited.db");
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "application_id", 0).unwrap();
+    let said = say(&on("verify", &path)).await.no();
+    assert!(said.contains(&format!("does not verify: file {}: its application_id is 0", path.display())), "{said}");
+    for command in ["log", "head", "export"] {
+        let said = say(&on(command, &path)).await.no();
+        assert!(said.contains("is an archive that was edited"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_damaged_is_not_verified() {
     let place = Place::new().await;
     let path = place.copy("damaged.db");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
 use slipway_controller::HEAD_ANNOTATION;
-use slipway_store::{CheckpointKey, Head, OpenError, Proof, Verified, VerifyError, verify, verify_export};
+use slipway_store::{CheckpointKey, Head, Proof, Verified, VerifyError, verify, verify_export};
 
 use super::unopened;
 use crate::{Failure, answer};
@@ -73,9 +73,6 @@ fn refusal(path: &Path, error: &VerifyError) -> Failure {
     let place = path.display();
     match error {
         VerifyError::Tampered(tampered) => Failure::No(format!("{place} does not verify: {tampered}")),
-        VerifyError::Open(OpenError::Damaged { source, .. }) => {
-            Failure::No(format!("{place} does not verify: file {place}: cannot be read: {source}"))
-        }
         VerifyError::Open(error) => unopened(error),
         VerifyError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
             Failure::No(format!("{place} does not verify: it is not text: {error}"))
