@@ -21,7 +21,7 @@ use slipway_domain::name::{Actor, NameError, ResourceId};
 
 use crate::{Release, running};
 
-pub use deployment::deployment;
+pub use deployment::{deployment, last_words};
 pub use environment::environment;
 
 /// One field that is not as it should be.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use kube::Client;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::Deserialize;
-use serde_json::Value;
-use slipway_tests::stage::Stage;
+use serde_json::{Value, json};
+use slipway_crd::Deployment;
+use slipway_domain::phase::Phase;
+use slipway_tests::stage::objects::{config, deployment, environment, release};
+use slipway_tests::stage::{ALICE, Stage};
 
 #[path = "../bad_input/derive.rs"]
 mod derive;
@@ -78,6 +81,43 @@ async fn what_the_schemas_alone_do_not_say_is_refused_in_a_sentence() {
     let wrong: Vec<String> =
         stream::iter(tried).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// Its schema takes this status and nobody can read it: a rollback that a person asked for, and not who.
+async fn unreadable(stage: &Stage, name: &str) {
+    let wrong = json!({"status": {"rollback": {"id": "a", "origin": "Manual", "state": "Requested"}}});
+    let wrong =
+        changed(wrong, &BTreeMap::from([("/status/rollback/requestedAt".to_owned(), json!("2026-01-02T03:04:05Z"))]));
+    let api: Api<Deployment> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_can_be_deleted_and_its_history_has_an_end() {
+    let mut stage = Stage::dark().await;
+    let mut object = deployment("new", "web", "dev", "web-v1");
+    stage.apply(ALICE, &object).await;
+    let first = json!({"status": {"phase": "Pending", "audit": {"seq": 0, "epoch": 0, "auditedSeq": 0}}});
+    let api: Api<Deployment> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    api.patch_status("new", &PatchParams::default(), &Patch::Merge(first)).await.unwrap();
+    unreadable(&stage, "new").await;
+    stage.start().await;
+    stage.waits("new", "Invalid").await;
+    stage.delete::<Deployment>("new").await;
+    stage.gone::<Deployment>("new").await;
+
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    object["metadata"]["name"] = json!("old");
+    let uid = stage.apply(ALICE, &object).await.metadata.uid.unwrap();
+    stage.phase("old", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    unreadable(&stage, "old").await;
+    stage.waits("old", "Invalid").await;
+    stage.delete::<Deployment>("old").await;
+    stage.gone::<Deployment>("old").await;
+    assert_eq!(stage.actions(&uid).last().map(String::as_str), Some("release.deleted"));
+    stage.verify();
 }
 
 fn valid() -> BTreeMap<String, Value> {
