@@ -6,6 +6,8 @@ SHELL := bash
 CACHE ?= $(or $(SLIPWAY_CACHE),$(HOME)/.cache/slipway)
 DENY_VERSION := 0.20.2
 TOOLS := $(CACHE)/tools
+# setup.sh puts a Go there where the machine's own is too old.
+export PATH := $(TOOLS)/go/bin:$(PATH)
 # What tests and the demo start: built before they run, because cargo builds no binary of another package for a test.
 BINARIES := cargo build --locked --workspace --all-targets
 CONTROL_PLANE := tests/controlplane/build.sh

@@ -12,5 +12,6 @@ mod cli {
     mod help;
     mod log;
     mod refusals;
+    mod setup;
     mod verify;
 }

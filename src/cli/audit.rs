@@ -42,8 +42,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// A file that is missing or not an archive is for the caller to mend; a damaged one is what an audit looks for.
+/// A file that is missing or not an archive is for the caller to mend; one that was is what an audit looks for.
 fn unopened(error: &OpenError) -> Failure {
     let message = slipway_controller::explain(error);
-    if matches!(error, OpenError::Damaged { .. }) { Failure::No(message) } else { Failure::Usage(message) }
+    let was_one = matches!(error, OpenError::Damaged { .. } | OpenError::Altered { .. });
+    if was_one { Failure::No(message) } else { Failure::Usage(message) }
 }

@@ -68,12 +68,12 @@ async fn start(arguments: Arguments) -> Result<(), Failure> {
         checkpoint_key,
         log_json,
     } = arguments;
-    log(log_json);
+    log(log_json)?;
     let client = cluster::client(kubeconfig.as_deref(), context).await?;
     let checkpoint_key = checkpoint_key
         .map(|path| CheckpointKey::from_file(&path))
         .transpose()
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+        .map_err(|error| Failure::Usage(slipway_controller::explain(&error)))?;
     let config = Config {
         database,
         listen,
@@ -86,14 +86,27 @@ async fn start(arguments: Arguments) -> Result<(), Failure> {
         archive: Options { exclusive: true, checkpoint_key, ..Options::default() },
     };
     Box::pin(slipway_controller::run(config, client, stopped())).await.map_err(|error| {
-        if error.is_usage() { Failure::Usage(error.to_string()) } else { Failure::No(error.to_string()) }
+        let why = slipway_controller::explain(&error);
+        if error.is_usage() { Failure::Usage(why) } else { Failure::No(why) }
     })
 }
 
-fn log(json: bool) {
+/// The variable that says what is logged.
+const FILTER: &str = "SLIPWAY_LOG";
+
+fn log(json: bool) -> Result<(), Failure> {
     // kube's client logs each failed request before it returns it: here an error is said once, where it is known for what.
     let usual = "info,kube=warn,kube_client::client::builder=off,k8s_controller=error";
-    let filter = EnvFilter::try_from_env("SLIPWAY_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter = match std::env::var_os(FILTER).filter(|text| !text.is_empty()) {
+        None => EnvFilter::new(usual),
+        Some(text) => {
+            let text = text.to_string_lossy();
+            EnvFilter::try_new(&text).map_err(|error| {
+                let why = slipway_controller::explain(&error);
+                Failure::Usage(format!("{FILTER} is {text:?}, which is no filter: {why}; for instance {usual}"))
+            })?
+        }
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -103,6 +116,7 @@ fn log(json: bool) {
     } else {
         subscriber.with_target(false).init();
     }
+    Ok(())
 }
 
 /// Resolves when the process is asked to end.

@@ -62,7 +62,11 @@ pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Ac
 async fn step<R: Resources>(cx: &Arc<Context<R>>, wire: Arc<WireDeployment>) -> Result<Step, PublishError> {
     let deployment = match parse::deployment(&wire) {
         Ok(deployment) => deployment,
-        Err(errors) => return refuse(cx, &wire, &errors).await,
+        Err(_) if unheard(&wire) => return let_go(cx, &wire).await,
+        Err(errors) => match parse::last_words(&wire) {
+            Some(deployment) => deployment,
+            None => return refuse(cx, &wire, &errors).await,
+        },
     };
     let what = format!("deployment {}", Key::of(&*wire));
     let archived = match cx.ledger.sight(&deployment.id.uid, &what, &deployment.status.audit, None).await? {
@@ -226,6 +230,19 @@ async fn refuse<R: Resources>(
 ) -> Result<Step, PublishError> {
     let status = render::refused(wire, errors, clock::now());
     publish::refused(cx, wire, status).await?;
+    Ok(Step::Rest(Action::await_change()))
+}
+
+/// Whether it is being deleted and nothing has ever happened to it.
+fn unheard(wire: &WireDeployment) -> bool {
+    let seq = wire.status.as_ref().map_or(0, |status| status.audit.seq);
+    wire.metadata.deletion_timestamp.is_some() && seq == 0
+}
+
+/// One that was never right leaves without a history: there is nothing to tell.
+async fn let_go<R: Resources>(cx: &Context<R>, wire: &Arc<WireDeployment>) -> Result<Step, PublishError> {
+    act::remove_finalizer(cx, &cx.deployments, &**wire, AUDIT_FINALIZER).await?;
+    let _ = cx.wake_environment.send(Key::of(&**wire).sibling(&wire.spec.environment_ref.name));
     Ok(Step::Rest(Action::await_change()))
 }
 

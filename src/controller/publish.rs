@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
-use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, Release, render};
+use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, Release, parse, render};
 use slipway_domain::attempt::AttemptType;
 use slipway_domain::audit::Audit;
 use slipway_domain::deployment::{Deployment, Status};
@@ -101,14 +101,26 @@ pub async fn refused_environment<R: Resources>(
     write(cx, &cx.environments, wire, same, |wire| wire.status = Some(status)).await.map(|_| ())
 }
 
-/// Says on a Release what it is.
+/// Says on a Release what it is. What says so is in the archive.
 pub async fn release<R: Resources>(
     cx: &Context<R>,
     wire: &Arc<Release>,
     status: slipway_crd::ReleaseStatus,
 ) -> Result<(), PublishError> {
+    archive_release(cx, wire).await?;
     let same = wire.status.as_ref() == Some(&status);
     write(cx, &cx.releases, wire, same, |wire| wire.status = Some(status)).await.map(|_| ())
+}
+
+/// Archives what a Release consists of, once: it never changes.
+async fn archive_release<R: Resources>(cx: &Context<R>, wire: &Release) -> Result<(), LedgerError> {
+    let archive = cx.ledger.archive();
+    let Some(row) = row::release(wire, parse::release_digest(wire), &archive.secret_key()) else { return Ok(()) };
+    if archive.release(&row.uid).await?.is_some() {
+        return Ok(());
+    }
+    let record = Record { row: Some(slipway_store::Row::Release(row)), ..Record::default() };
+    archive.record(record).await.map_err(LedgerError::Record)
 }
 
 /// Writes the status of a Deployment, and archives its new events with its row.

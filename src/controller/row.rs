@@ -1,16 +1,19 @@
 //! The archive's current rows, from the objects as they were written.
 
 use jiff::Timestamp;
-use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment};
+use serde_json::Value;
+use slipway_crd::source::Source;
+use slipway_crd::{Deployment as WireDeployment, Environment as WireEnvironment, Release};
 use slipway_domain::attempt::Attempt;
 use slipway_domain::deployment::{Deployment, Operation, Status};
-use slipway_domain::digest::Digest;
+use slipway_domain::digest::{Digest, SecretKey};
 use slipway_domain::environment::EnvironmentStatus;
 use slipway_domain::event::{Action, Event};
 use slipway_domain::name::Uid;
 use slipway_domain::phase::Phase;
 use slipway_domain::preview::Plan;
-use slipway_store::{AttemptRow, DeploymentRow, EnvironmentRow, PreviewRow};
+use slipway_k8s::render::kept;
+use slipway_store::{AttemptRow, DeploymentRow, EnvironmentRow, PreviewRow, ReleaseRow};
 
 /// The row of a Deployment; `release_digest` is that of its Release.
 pub fn deployment(
@@ -44,6 +47,38 @@ pub fn deployment(
         updated_at: status.audit.last().map_or(deployment.created_at, |event| event.occurred_at),
         finished_at: status.finished_at,
     }
+}
+
+/// The row of a Release: what it consists of, without the values of its Secrets.
+pub fn release(wire: &Release, digest: Digest, key: &SecretKey) -> Option<ReleaseRow> {
+    let metadata = &wire.metadata;
+    Some(ReleaseRow {
+        uid: metadata.uid.as_ref()?.parse().ok()?,
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        service: wire.spec.service.clone(),
+        version: wire.spec.version.clone(),
+        digest,
+        content: json(&content(&wire.spec.source, key)),
+        created_at: metadata.creation_timestamp.as_ref()?.0,
+    })
+}
+
+/// The source as it may be kept. Where nobody says which values are secret, all are sealed.
+fn content(source: &Source, key: &SecretKey) -> Value {
+    let mut content = serde_json::to_value(source).unwrap_or_default();
+    let sealed = |value: &Value| Value::String(key.seal(value.to_string().as_bytes()));
+    match source {
+        Source::Manifests(objects) => content["manifests"] = kept(objects, key).into(),
+        Source::Helm(helm) => {
+            for (name, value) in &helm.values {
+                content["helm"]["values"][name] = sealed(value);
+            }
+        }
+        Source::Compose(_) => content["compose"]["file"] = sealed(&content["compose"]["file"]),
+        Source::Git(_) | Source::Oci(_) | Source::Kustomize(_) | Source::Upload(_) => {}
+    }
+    content
 }
 
 /// The digest that the newest preview recorded, while the journal still has it: what was shown is what was released.

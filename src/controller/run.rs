@@ -85,13 +85,13 @@ impl RunError {
 
 impl From<ReadError> for RunError {
     fn from(error: ReadError) -> Self {
-        Self::Archive(error.to_string())
+        Self::Archive(crate::explain(&error))
     }
 }
 
 impl From<RecordError> for RunError {
     fn from(error: RecordError) -> Self {
-        Self::Archive(error.to_string())
+        Self::Archive(crate::explain(&error))
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slipway_domain::admission::UNDECIDED_AT_FIRST;
 
 use crate::deployment_status::DeploymentStatus;
 use crate::intent::{Confirmation, Decision, Manual, Review, RollbackRequest};
 use crate::operation::Operation;
 use crate::reference::Reference;
-use crate::rule::{add_only, fixed, fixed_option, once, stamped, status_stays};
+use crate::rule::{add_only, fixed, fixed_option, later, once, stamped, status_stays};
 use crate::{CONFIRMATIONS_MAX, REVIEWS_MAX, ROLLBACKS_MAX, text};
 
 /// One requested change to one Environment, from request to outcome.
@@ -53,6 +54,11 @@ use crate::{CONFIRMATIONS_MAX, REVIEWS_MAX, ROLLBACKS_MAX, text};
     validation = fixed_option("Deployment", "strategy"),
     validation = stamped("Deployment", "requester"),
     validation = stamped("Deployment", "submittedBy"),
+    validation = later(
+        &["confirmations", "reviews", "rollbacks"],
+        &["manual.start", "manual.finish", "breakGlass", "afterReview", "overrideFreeze", "abort"],
+        UNDECIDED_AT_FIRST,
+    ),
     validation = add_only("confirmations", &["previewRef"]),
     validation = add_only("reviews", &["reviewer", "previewRef"]),
     validation = add_only("rollbacks", &["id"]),

@@ -17,11 +17,11 @@ use serde_json::json;
 use slipway_domain::audit::Audit;
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::RunningRelease;
-use slipway_domain::name::{NameError, ResourceId};
+use slipway_domain::name::{Actor, NameError, ResourceId};
 
 use crate::{Release, running};
 
-pub use deployment::deployment;
+pub use deployment::{deployment, last_words};
 pub use environment::environment;
 
 /// One field that is not as it should be.
@@ -54,6 +54,11 @@ impl Reader {
     /// A name of the domain's, by its own rule.
     fn name<T: FromStr<Err = NameError>>(&mut self, field: &str, text: &str) -> Option<T> {
         text.parse().map_err(|error: NameError| self.wrong(field, error.problem)).ok()
+    }
+
+    /// Who asks or decides.
+    fn person(&mut self, field: &str, text: &str) -> Option<Actor> {
+        Actor::person(text).map_err(|error| self.wrong(field, error.problem)).ok()
     }
 
     /// A name that may be left out. What is wrong with it is kept, so that nothing is made of its absence.

@@ -46,6 +46,15 @@ pub(crate) fn entry_stays() -> Rule {
     Rule::new("self == oldSelf").message("is history: entries are added, never changed")
 }
 
+/// Lists and entries that an object gets only once it is there, `said` in these words. A rule of transitions alone is
+/// not asked at creation.
+pub(crate) fn later(lists: &[&str], entries: &[&str], said: &str) -> Rule {
+    let empty = lists.iter().map(|list| format!("(!has(self.{list}) || self.{list}.size() == 0)"));
+    let absent = entries.iter().map(|entry| format!("({})", missing("self", entry)));
+    let none: Vec<String> = empty.chain(absent).collect();
+    Rule::new(format!("oldSelf.hasValue() || ({})", none.join(" && "))).optional_old_self(true).message(said)
+}
+
 /// A status that is there stays there. For the root of a resource.
 pub(crate) fn status_stays() -> Rule {
     Rule::new("!has(oldSelf.status) || has(self.status)").message("status cannot be removed")
@@ -58,11 +67,18 @@ pub(crate) fn label_name() -> Rule {
 }
 
 fn kept(field: &str) -> String {
-    let mut parents: Vec<&str> = field.match_indices('.').map(|(at, _)| &field[..at]).collect();
-    parents.push(field);
-    let absent: Vec<String> = parents.iter().map(|part| format!("!has(oldSelf.{part})")).collect();
-    let present: Vec<String> = parents.iter().map(|part| format!("has(self.{part})")).collect();
-    format!("{} || ({} && self.{field} == oldSelf.{field})", absent.join(" || "), present.join(" && "))
+    let present: Vec<String> = steps(field).map(|part| format!("has(self.{part})")).collect();
+    format!("{} || ({} && self.{field} == oldSelf.{field})", missing("oldSelf", field), present.join(" && "))
+}
+
+fn missing(of: &str, field: &str) -> String {
+    let absent: Vec<String> = steps(field).map(|part| format!("!has({of}.{part})")).collect();
+    absent.join(" || ")
+}
+
+/// A path from its first part on: `manual`, `manual.start`.
+fn steps(field: &str) -> impl Iterator<Item = &str> {
+    field.match_indices('.').map(|(at, _)| &field[..at]).chain([field])
 }
 
 fn stays(kind: &str, field: &str) -> String {
@@ -83,6 +99,15 @@ mod tests {
             once("manual.start").rule,
             "!has(oldSelf.manual) || !has(oldSelf.manual.start) || (has(self.manual) && has(self.manual.start) \
              && self.manual.start == oldSelf.manual.start)"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_and_a_parent_without_its_entry_decide_nothing() {
+        assert_eq!(
+            later(&["reviews"], &["manual.start", "abort"], "not yet").rule,
+            "oldSelf.hasValue() || ((!has(self.reviews) || self.reviews.size() == 0) \
+             && (!has(self.manual) || !has(self.manual.start)) && (!has(self.abort)))"
         );
     }
 }

@@ -4,7 +4,8 @@
 //! a sentence.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use slipway_domain::name::{ACTOR_MAX, LABEL_MAX, LABEL_PATTERN, NOTE_MAX};
+use serde_json::json;
+use slipway_domain::name::{ACTOR_MAX, ACTOR_RESERVED, CONTROLLER, LABEL_MAX, LABEL_PATTERN, NOTE_MAX};
 
 /// Kubernetes' way to write a period, without days: `30m`, `1h30m`, `90s`.
 const PERIOD_PATTERN: &str = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$";
@@ -66,9 +67,14 @@ pub(crate) fn group(_: &mut SchemaGenerator) -> Schema {
     line(LABEL_MAX)
 }
 
-/// Who did something.
+/// Who did something: a person or an account, never Slipway itself.
 pub(crate) fn actor(_: &mut SchemaGenerator) -> Schema {
-    line(ACTOR_MAX)
+    let mut schema = line(ACTOR_MAX);
+    let reserved = json!({"rule": format!("self.trim() != '{CONTROLLER}'"), "message": ACTOR_RESERVED});
+    if let Some(rules) = schema.get_mut("x-kubernetes-validations").and_then(|rules| rules.as_array_mut()) {
+        rules.push(reserved);
+    }
+    schema
 }
 
 /// What someone said about what they did.

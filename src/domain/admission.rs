@@ -96,6 +96,9 @@ impl Caller {
 /// The accounts that are not people.
 pub const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
+/// What is said of decisions that come with the request they are about.
+pub const UNDECIDED_AT_FIRST: &str = "a new deployment carries no confirmation, review, rollback or abort yet";
+
 /// Whether `caller` may make `new` out of `old`; `old` is None for a creation.
 pub fn admit(
     old: Option<&Deployment>,
@@ -140,7 +143,7 @@ fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) 
     }
     caller.may(Verb::Deploy, &new.request)?;
     if new.intents != Intents::default() {
-        return Err(invalid("spec", "a new deployment carries no confirmation, review, rollback or abort yet"));
+        return Err(invalid("spec", UNDECIDED_AT_FIRST));
     }
     request(&new.request, environment)
 }

@@ -134,10 +134,23 @@ name!(
     Uid, "uid", |what, text| line(what, text, 64)
 );
 
+/// What Slipway calls itself in the history.
+pub const CONTROLLER: &str = "controller";
+/// What is said to anybody else who goes by that name.
+pub const ACTOR_RESERVED: &str = "must not be 'controller', which is Slipway itself: name a person or an account";
+
 impl Actor {
     /// The actor of every transition that nobody asked for by hand.
     pub fn controller() -> Self {
-        Self("controller".to_owned())
+        Self(CONTROLLER.to_owned())
+    }
+
+    /// Somebody who is not Slipway: whoever asks, decides or is said to have.
+    pub fn person(text: &str) -> Result<Self, NameError> {
+        if text.trim() == CONTROLLER {
+            return Err(NameError { what: "actor", problem: ACTOR_RESERVED.to_owned() });
+        }
+        text.parse()
     }
 }
 

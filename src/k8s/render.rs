@@ -120,6 +120,11 @@ pub fn render(
     Ok(Rendered { objects: rendered, content })
 }
 
+/// The objects as they may be kept: lists unpacked, nothing replaced, secret values sealed.
+pub fn kept(objects: &[Value], key: &SecretKey) -> Vec<Value> {
+    flatten(objects).into_iter().map(|(_, object)| seal::kept(object, key)).collect()
+}
+
 fn place(reference: &ObjectRef) -> (usize, (&str, &str, &str)) {
     (order::rank(reference.group(), &reference.kind), reference.identity())
 }

@@ -33,6 +33,37 @@ pub(crate) fn sealed(object: &Value, key: &SecretKey) -> Value {
     out
 }
 
+/// The object as it may be kept: sealed, also where it is not as a Secret should be, and where only the variables of a
+/// Deployment say whether it is one.
+pub(crate) fn kept(object: &Value, key: &SecretKey) -> Value {
+    let word = |field: &str| object[field].as_str().filter(|text| !text.contains("${"));
+    let other = word("apiVersion").is_some() && word("kind").is_some_and(|kind| !kind.ends_with("List"));
+    if other && !is_secret(object) {
+        return object.clone();
+    }
+    let mut secret = object.clone();
+    if let Some(map) = secret.as_object_mut() {
+        map.extend([("apiVersion".to_owned(), "v1".into()), ("kind".to_owned(), "Secret".into())]);
+    }
+    let mut out = sealed(&secret, key);
+    for (name, value) in out.as_object_mut().into_iter().flatten() {
+        let plain = match name.as_str() {
+            "apiVersion" | "kind" | "type" | "immutable" | "metadata" => true,
+            "data" | "stringData" => value.is_object(),
+            _ => false,
+        };
+        if !plain {
+            *value = Value::String(key.seal(&bytes(value)));
+        }
+    }
+    for field in ["apiVersion", "kind"] {
+        if let Some(written) = object.get(field) {
+            out[field] = written.clone();
+        }
+    }
+    out
+}
+
 /// Moves `stringData` into `data`, as the API server would: with it, server-side apply would never prune a key.
 ///
 /// # Errors
@@ -120,6 +151,28 @@ mod tests {
         let text = sealed(&secret, &SecretKey::new([1; 32])).to_string();
         assert!(!text.contains("hunter22") && !text.contains("aHVudGVyMjI="), "{text}");
         assert!(text.contains("a/b/c"), "{text}");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_kept_sealed() {
+        let key = SecretKey::new([1; 32]);
+        for (version, kind, field) in [
+            ("v1", "Secret", "stringdata"),
+            ("v1", "Secret", "data"),
+            ("v1", "${KIND}", "data"),
+            ("${VERSION}", "Secret", "spec"),
+            ("v1", "List", "items"),
+        ] {
+            for value in [json!({"a": {"b": "hunter22"}}), json!("hunter22"), json!(["aHVudGVyMjI=", "hunter22"])] {
+                let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}, field: value});
+                let kept = kept(&object, &key);
+                let text = kept.to_string();
+                assert!(!text.contains("hunter22") && !text.contains("aHVudGVyMjI="), "{text}");
+                assert_eq!((&kept["kind"], &kept["metadata"]["name"]), (&json!(kind), &json!("a")));
+            }
+        }
+        let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "${B}"}});
+        assert_eq!(kept(&config, &key), config);
     }
 
     #[test]

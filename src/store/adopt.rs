@@ -16,6 +16,7 @@ use crate::chain::{Entry, Tail, last_seq};
 use crate::connect::{self, OpenError};
 use crate::hash;
 use crate::head::Head;
+use crate::identity::recognised;
 use crate::meta;
 use crate::query::{self, HeadStatus};
 use crate::record::RecordError;
@@ -114,7 +115,7 @@ impl From<rusqlite::Error> for AdoptError {
 /// Appends the decision to the archive at `path`, which a controller may have open. Blocks on the disk.
 pub fn adopt(path: &Path, adoption: Adoption) -> Result<Adopted, AdoptError> {
     let mut connection = connect::writer(path, false)?;
-    connect::current(path, connect::recognised(path, &connection)?)?;
+    connect::current(path, recognised(path, &connection)?)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let event = event(path, &transaction, adoption)?;
     let mut tail = Tail::read(&transaction)?;
@@ -149,7 +150,9 @@ fn event(path: &Path, connection: &Connection, adoption: Adoption) -> Result<Eve
     };
     let archived = last_seq(connection, object.uid.as_str())?;
     detail.insert("archiveSeq".to_owned(), archived.to_string());
-    let seq = archived.max(object.seq) + 1;
+    let newest = archived.max(object.seq);
+    let too_large = RecordError::TooLarge { number: newest };
+    let seq = newest.checked_add(1).filter(|seq| i64::try_from(*seq).is_ok()).ok_or(too_large)?;
     Ok(Event {
         event_id: Event::id(&object.uid, seq),
         seq,
@@ -287,6 +290,18 @@ mod tests {
         assert_eq!(verify(&place.path, &Proof::default()).unwrap().rows, 4);
         // Accepted is not proven: what the head covered is gone.
         assert!(verify(&place.path, &Proof { head: Some(lost), checkpoint_key: None }).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_number_after_which_none_can_follow_is_refused() {
+        let place = Place::new();
+        place.open().close().await.unwrap();
+        for number in [u64::MAX, i64::MAX.cast_unsigned()] {
+            let error = adopt(&place.path, adoption(object(number))).unwrap_err();
+            let large = RecordError::TooLarge { number };
+            assert!(matches!(&error, AdoptError::Record(error) if error.to_string() == large.to_string()), "{error:?}");
+        }
+        assert_eq!(verify(&place.path, &Proof::default()).unwrap().rows, 0);
     }
 
     #[test]

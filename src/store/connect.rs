@@ -9,13 +9,15 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
+use crate::identity::{self, recognised};
+
 /// How long a writer waits for another process, the readers never do.
 const BUSY: Duration = Duration::from_secs(10);
 /// "SLIP": what `PRAGMA application_id` says in an archive.
-const APPLICATION: i64 = 0x534c_4950;
+pub(crate) const APPLICATION: i64 = 0x534c_4950;
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_archive.sql"))];
 /// The schema this version writes.
-const VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
+pub(crate) const VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 /// Why a file cannot be opened as an archive.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,20 @@ pub enum OpenError {
     Directory {
         /// The folder.
         path: PathBuf,
+    },
+    /// There is nothing in it, and it is not to become an archive here.
+    #[error("{path} is empty: it holds no archive; restore a backup")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is an archive, and what says so was edited.
+    #[error("{path} is an archive that was edited: {what}; run `slipway audit verify`, and restore a backup")]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
     },
     /// It is not SQLite's.
     #[error("{path} is not an SQLite database; name the archive's file, or move this one away")]
@@ -185,10 +201,12 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migrat
 
 /// Refuses a schema that is not the one this version writes.
 pub(crate) fn current(path: &Path, version: i64) -> Result<(), OpenError> {
-    if version == VERSION {
-        return Ok(());
+    match version {
+        VERSION => Ok(()),
+        // An archive has its schema from the moment it is one.
+        0 => Err(OpenError::Empty { path: path.to_owned() }),
+        found => Err(OpenError::Older { path: path.to_owned(), found, known: VERSION }),
     }
-    Err(OpenError::Older { path: path.to_owned(), found: version, known: VERSION })
 }
 
 /// Takes the lock that only one controller can hold. It ends with the file's last handle, so with the process.
@@ -212,6 +230,10 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
 pub(crate) fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) if identity::beheaded(&path) => {
+            let what = "its first page was overwritten, and those after it are an archive's".to_owned();
+            OpenError::Altered { path, what }
+        }
         Some(ErrorCode::NotADatabase) => OpenError::NotSqlite { path },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => OpenError::ReadOnly { path },
         Some(ErrorCode::CannotOpen) => OpenError::Unreadable { path, source },
@@ -247,21 +269,6 @@ fn open(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, OpenEr
         .map_err(|source| refused(path, source))?;
     connection.busy_timeout(BUSY).map_err(|source| refused(path, source))?;
     Ok(connection)
-}
-
-/// The schema version of a file that is an archive, or is empty and may become one.
-pub(crate) fn recognised(path: &Path, connection: &Connection) -> Result<i64, OpenError> {
-    let number =
-        |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|source| refused(path, source));
-    let objects = number("SELECT count(*) FROM sqlite_master")?;
-    let version = number("PRAGMA user_version")?;
-    if objects > 0 && number("PRAGMA application_id")? != APPLICATION {
-        return Err(OpenError::Foreign { path: path.to_owned() });
-    }
-    if version > VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
-    }
-    Ok(version)
 }
 
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
@@ -327,7 +334,9 @@ mod tests {
     async fn a_newer_schema_is_refused() {
         let place = Place::new();
         place.open().close().await.unwrap();
-        Connection::open(&place.path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        let connection = Connection::open(&place.path).unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        connection.execute_batch("ALTER TABLE deployments ADD COLUMN more TEXT").unwrap();
         let error = refusal(&place.path);
         assert!(matches!(error, OpenError::Newer { found, known, .. } if found == known + 1), "{error:?}");
     }
@@ -361,7 +370,7 @@ mod tests {
         fixture::history(&archive).await;
         let head = archive.head().await.unwrap();
         let live = verify(&place.path, &Proof { head: head.clone(), checkpoint_key: None }).unwrap();
-        assert!(live.tail_proven);
+        assert_eq!(live.proven_row, Some(13));
         archive.close().await.unwrap();
         // Characters that mean something in a URI.
         let copy = place.folder.path().join("a copy?of #1 50%.db");

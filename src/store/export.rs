@@ -111,9 +111,9 @@ mod tests {
         let (head, lines) = exported().await;
         assert_eq!(lines.len(), 13);
         let verified = check(&lines, Some(&head)).unwrap();
-        assert_eq!((verified.rows, verified.tail_proven), (13, true));
+        assert_eq!((verified.rows, verified.proven_row), (13, Some(13)));
         let unproven = check(&lines, None).unwrap();
-        assert_eq!((unproven.head, unproven.tail_proven), (Some(head), false));
+        assert_eq!((unproven.head, unproven.proven_row), (Some(head), None));
         assert_eq!(verify_export(&b""[..], None).unwrap().rows, 0);
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let (head, lines) = exported().await;
         let Err(VerifyError::Tampered(cut)) = check(&lines[..12], Some(&head)) else { panic!("cut") };
         assert_eq!(cut.row, Some(13));
-        assert!(!check(&lines[..12], None).unwrap().tail_proven);
+        assert_eq!(check(&lines[..12], None).unwrap().proven_row, None);
         let mut moved = lines.clone();
         moved.swap(3, 4);
         let Err(VerifyError::Tampered(moved)) = check(&moved, None) else { panic!("moved") };

@@ -19,6 +19,7 @@ mod export;
 mod fixture;
 mod hash;
 mod head;
+mod identity;
 mod meta;
 mod query;
 mod record;

@@ -26,6 +26,11 @@ impl Schema {
         Ok(Self { tables: names(tables), rest: names(rest) })
     }
 
+    /// It is the schema that this version writes, to the letter.
+    pub(crate) fn is_current(&self) -> bool {
+        self.tables.is_empty() && self.rest.is_empty()
+    }
+
     /// Tables first: with other columns nothing else can be read.
     pub(crate) fn tables(&self) -> Result<(), Tampered> {
         differs(&self.tables)

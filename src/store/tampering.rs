@@ -15,6 +15,8 @@ use crate::table::{ATTEMPT_LOGS, BACKUPS, DRIFT_CHECKS};
 use crate::walk::{Tampered, Verified, VerifyError};
 use crate::{Archive, CheckpointKey, Head, Options, Proof, verify};
 
+mod file;
+
 const KEY: [u8; 32] = [7; 32];
 
 /// An archive with rows in every table, closed, so that it is one file.
@@ -97,11 +99,11 @@ async fn an_archive_that_nobody_touched_verifies() {
     let place = archive().await;
     let verified = verify(&place.path, &Proof::default()).unwrap();
     assert_eq!(verified.rows, 13);
-    assert!(!verified.tail_proven);
+    assert_eq!(verified.proven_row, None);
     assert_eq!(verified.signed_row, None);
     let proof = Proof { head: verified.head.clone(), checkpoint_key: Some(CheckpointKey::new(KEY)) };
     let proven = verify(&place.path, &proof).unwrap();
-    assert_eq!(proven, Verified { tail_proven: true, signed_row: Some(13), ..verified });
+    assert_eq!(proven, Verified { proven_row: Some(13), signed_row: Some(13), ..verified });
     let other = Proof { head: None, checkpoint_key: Some(CheckpointKey::new([8; 32])) };
     assert_eq!(verify(&place.path, &other).unwrap().signed_row, None);
 }
@@ -393,7 +395,7 @@ async fn a_history_that_was_rewritten_whole_is_found_by_a_head_or_by_a_key_and_b
         rechain(connection);
     });
     let verified = verify(&path, &Proof::default()).unwrap();
-    assert!(!verified.tail_proven);
+    assert_eq!(verified.proven_row, None);
     assert_eq!(verified.rows, 13);
     assert_eq!(found_with(&path, &proof(head)).row, Some(13));
     let keyed = Proof { head: None, checkpoint_key: Some(CheckpointKey::new(KEY)) };
@@ -431,14 +433,14 @@ async fn a_tail_that_was_cut_is_found_by_the_head_and_otherwise_not_proven() {
     archive.record(fixture::step("dep-1", 4)).await.unwrap();
     let head = archive.head().await.unwrap();
     archive.close().await.unwrap();
-    assert!(verify(&place.path, &proof(head.clone())).unwrap().tail_proven);
+    assert_eq!(verify(&place.path, &proof(head.clone())).unwrap().proven_row, Some(4));
     let shorter = verify(&old, &Proof::default()).unwrap();
-    assert!(!shorter.tail_proven);
+    assert_eq!(shorter.proven_row, None);
     let found = found_with(&old, &proof(head));
     assert_eq!(found.row, Some(4), "{found}");
     assert!(found.what.contains("cut off"), "{found}");
-    // The head of the shorter history is part of the longer one.
-    assert!(verify(&place.path, &proof(shorter.head)).unwrap().tail_proven);
+    // The head of the shorter history is part of the longer one, and proves no more than the shorter one.
+    assert_eq!(verify(&place.path, &proof(shorter.head)).unwrap().proven_row, Some(3));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use slipway_domain::phase::Phase;
 
 use crate::chain::{COPIES, Entry};
 use crate::checkpoint::{self, Checkpoint, CheckpointKey};
-use crate::connect;
+use crate::connect::{self, OpenError};
 use crate::hash::{self, Hash, ZERO};
 use crate::head::Head;
 use crate::record::Claim;
@@ -37,7 +37,7 @@ pub struct Proof {
 ///
 /// Needs memory for one digest of each current row and one number of each resource. Blocks on the disk.
 pub fn verify(path: &Path, proof: &Proof) -> Result<Verified, VerifyError> {
-    let mut connection = connect::auditor(path)?;
+    let mut connection = connect::auditor(path).map_err(|error| opened(path, error))?;
     // One transaction: everything is seen as it was at one commit.
     let snapshot = connection.transaction()?;
     match check(&snapshot, proof) {
@@ -45,6 +45,16 @@ pub fn verify(path: &Path, proof: &Proof) -> Result<Verified, VerifyError> {
             Err(Tampered::row("file", &path.display(), format!("cannot be read: {error}")).into())
         }
         outcome => outcome,
+    }
+}
+
+/// What is wrong with the file as a whole is tampering too, and its place is the file.
+fn opened(path: &Path, error: OpenError) -> VerifyError {
+    let file = |what: String| Tampered::row("file", &path.display(), what).into();
+    match error {
+        OpenError::Altered { what, .. } => file(what),
+        OpenError::Damaged { source, .. } => file(format!("cannot be read: {source}")),
+        error => error.into(),
     }
 }
 

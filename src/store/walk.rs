@@ -18,9 +18,9 @@ pub struct Verified {
     pub rows: u64,
     /// Where the history ends: what to keep elsewhere, to prove the tail next time.
     pub head: Option<Head>,
-    /// A head kept elsewhere was given and is part of this history, so nothing up to it was cut off. Without one a cut
-    /// tail looks like a shorter history: "tail not proven".
-    pub tail_proven: bool,
+    /// The row of the head that was kept elsewhere and is part of this history: nothing up to it was cut off or
+    /// rewritten. Of newer rows that is not known, and without a head of none: a cut tail looks like a shorter history.
+    pub proven_row: Option<u64>,
     /// The last row covered by a checkpoint that the given key signed.
     pub signed_row: Option<u64>,
     /// Writes of current rows since the last event. They have a chain of their own, which no event covers yet: cutting
@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
         Ok(Verified {
             rows: self.row.cast_unsigned(),
             head: here,
-            tail_proven: self.head.is_some(),
+            proven_row: self.head.map(|head| head.row),
             signed_row: None,
             changes_after_head: 0,
         })

@@ -47,6 +47,27 @@ async fn an_object_that_the_archive_does_not_know_is_adopted_by_what_a_person_sa
 }
 
 #[tokio::test]
+async fn nobody_adopts_in_the_name_of_the_controller() {
+    let place = Place::with(&[1, 2]).await;
+    let adopt =
+        format!("{} --resource dep-1 --object-seq 2 --note agreed --actor controller", on("adopt", &place.path));
+    let said = say(&adopt).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("must not be 'controller', which is Slipway itself"), "{}", said.stderr);
+    assert_eq!(say(&on("verify", &place.path)).await.done().lines().nth(1), Some("events  2"));
+}
+
+#[tokio::test]
+async fn a_number_that_no_event_can_have_is_refused_as_an_argument() {
+    let place = Place::with(&[1]).await;
+    for number in [u64::MAX, i64::MAX.cast_unsigned()] {
+        let said = say(&format!("{} --resource dep-1 --object-seq {number} {WHO}", on("adopt", &place.path))).await;
+        assert_eq!(said.code, Some(2), "{}", said.stderr);
+        assert!(said.stderr.contains("--object-seq <N>") && said.stderr.contains("is not in"), "{}", said.stderr);
+    }
+}
+
+#[tokio::test]
 async fn an_object_that_is_ahead_needs_its_status_said() {
     let place = Place::with(&[1, 2]).await;
     let adopt = format!("{} --resource dep-1 --object-seq 4 {WHO}", on("adopt", &place.path));

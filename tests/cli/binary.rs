@@ -68,7 +68,8 @@ fn alone(command: &mut Command) {
     command.env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
 }
 
-async fn ended(mut command: Command) -> Said {
+/// Runs a command to its end.
+pub async fn ended(mut command: Command) -> Said {
     let output = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("it has not ended: {command:?}")).unwrap();
     let said = Said {

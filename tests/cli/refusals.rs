@@ -7,7 +7,7 @@ use std::time::Duration;
 use slipway_tests::plane::Plane;
 use slipway_tests::stage::Stage;
 
-use super::binary::{command, say};
+use super::binary::{command, ended, say};
 
 /// A folder with everything that is not what it should be.
 fn surroundings() -> tempfile::TempDir {
@@ -46,7 +46,7 @@ async fn a_file_that_is_not_what_it_should_be_is_named_in_one_line() {
         ("audit verify --database @/missing.db", "there is no archive at @/missing.db"),
         ("audit verify --database @/folder", "@/folder is a folder"),
         ("audit verify --database @/text.db", "@/text.db is not an SQLite database"),
-        ("audit verify --database @/empty.db", "@/empty.db has schema 0"),
+        ("audit verify --database @/empty.db", "@/empty.db is empty: it holds no archive; restore a backup"),
         ("audit verify --database @/foreign.db", "@/foreign.db is an SQLite database but not a Slipway archive"),
         ("audit verify --database @/text.db/x", "@/text.db/x"),
         ("audit verify --database @/foreign.db --checkpoint-key @/missing.key", "@/missing.key: No such file"),
@@ -88,7 +88,7 @@ async fn a_cluster_that_cannot_be_used_is_said_once_and_not_asked_for_ever() {
         ("--kubeconfig @/empty.yaml", "kubeconfig @/empty.yaml cannot be used"),
         ("--kubeconfig @/closed.yaml --context other", "kubeconfig @/closed.yaml cannot be used"),
         ("--kubeconfig @/closed.yaml", "Connection refused"),
-        ("--kubeconfig @/closed.yaml --checkpoint-key @/missing.key", "@/missing.key"),
+        ("--kubeconfig @/closed.yaml --checkpoint-key @/missing.key", "@/missing.key: No such file"),
         ("--kubeconfig @/closed.yaml --checkpoint-key @/short.key", "must hold 32 random bytes"),
     ] {
         let here = folder.path().display().to_string();
@@ -96,6 +96,14 @@ async fn a_cluster_that_cannot_be_used_is_said_once_and_not_asked_for_ever() {
         assert!(said.contains(&words.replace('@', &here)), "{flags}: {said}");
     }
     assert!(!folder.path().join("new.db").exists(), "an archive was made for a cluster that is not there");
+}
+
+#[tokio::test]
+async fn a_filter_for_the_log_that_is_none_is_not_passed_over() {
+    let mut controller = command();
+    controller.args(["controller", "--database", "archive.db"]).env("SLIPWAY_LOG", "info,slipway=loud");
+    let said = ended(controller).await.usage();
+    assert!(said.contains("SLIPWAY_LOG is \"info,slipway=loud\", which is no filter: "), "{said}");
 }
 
 #[tokio::test]
@@ -111,7 +119,7 @@ async fn a_controller_that_cannot_have_its_file_or_its_port_does_not_start() {
         ("@/text.db", "", "@/text.db is not an SQLite database".to_owned()),
         ("@/foreign.db", "", "not a Slipway archive".to_owned()),
         ("@/no/archive.db", "", "the folder @/no does not exist".to_owned()),
-        (&format!("{SEALED}/archive.db"), "", "it cannot be created".to_owned()),
+        (&format!("{SEALED}/archive.db"), "", "it cannot be created: ".to_owned()),
         (&stage.database().display().to_string(), "", "in use by another controller".to_owned()),
         ("@/new.db", &format!("--listen {port}"), format!("cannot listen on {port}")),
         (

@@ -1,8 +1,8 @@
 //! `slipway audit verify` and `head`: what nobody touched verifies, and what somebody did is named.
 
-use slipway_store::{Archive, CheckpointKey, Options};
+use slipway_store::{Archive, CheckpointKey, Options, Record};
 
-use super::archive::{Place, on};
+use super::archive::{Place, on, step};
 use super::binary::say;
 
 #[tokio::test]
@@ -14,7 +14,29 @@ async fn a_history_that_nobody_touched_verifies_and_says_what_is_not_proven() {
         assert!(said.contains(words), "{words}: {said}");
     }
     let proven = say(&format!("{} --head {head}", on("verify", &place.path))).await.done();
-    assert!(proven.contains("tail proven") && !proven.contains("not proven"), "{proven}");
+    assert!(proven.contains("tail proven up to row 5: ") && !proven.contains("not proven"), "{proven}");
+}
+
+#[tokio::test]
+async fn what_is_newer_than_the_head_that_was_given_is_not_proven() {
+    let place = Place::with(&[1, 2]).await;
+    let head = say(&on("head", &place.path)).await.done();
+    for (seq, words) in [(3, "\n1 newer event is not proven"), (4, "\n2 newer events are not proven")] {
+        place.append(Options::default(), &[seq]).await;
+        let said = say(&format!("{} --head {head}", on("verify", &place.path))).await.done();
+        assert!(said.contains("tail proven up to row 2: ") && said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_write_without_an_event_is_counted_as_one() {
+    let place = Place::with(&[1, 2]).await;
+    let archive = Archive::open(&place.path, Options::default()).unwrap();
+    let record = step("dep-1", 2);
+    archive.record(Record { events: Vec::new(), ..record }).await.unwrap();
+    archive.close().await.unwrap();
+    let said = say(&on("verify", &place.path)).await.done();
+    assert!(said.contains("since   1 write of current rows"), "{said}");
 }
 
 #[tokio::test]
@@ -93,6 +115,19 @@ async fn an_archive_without_events_verifies_and_has_no_head() {
         say(&on(command, &place.path)).await.no();
     }
     assert_eq!(say(&on("export", &place.path)).await.done(), "");
+}
+
+#[tokio::test]
+async fn a_file_that_no_longer_says_that_it_is_an_archive_is_not_verified_either() {
+    let place = Place::new().await;
+    let path = place.copy("edited.db");
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "application_id", 0).unwrap();
+    let said = say(&on("verify", &path)).await.no();
+    assert!(said.contains(&format!("does not verify: file {}: its application_id is 0", path.display())), "{said}");
+    for command in ["log", "head", "export"] {
+        let said = say(&on(command, &path)).await.no();
+        assert!(said.contains("is an archive that was edited"), "{said}");
+    }
 }
 
 #[tokio::test]

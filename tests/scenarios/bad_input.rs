@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use kube::Client;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::Deserialize;
-use serde_json::Value;
-use slipway_tests::stage::Stage;
+use serde_json::{Value, json};
+use slipway_crd::Deployment;
+use slipway_domain::phase::Phase;
+use slipway_tests::stage::objects::{config, deployment, environment, release};
+use slipway_tests::stage::{ALICE, Stage};
 
 #[path = "../bad_input/derive.rs"]
 mod derive;
@@ -80,6 +83,43 @@ async fn what_the_schemas_alone_do_not_say_is_refused_in_a_sentence() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
+/// Its schema takes this status and nobody can read it: a rollback that a person asked for, and not who.
+async fn unreadable(stage: &Stage, name: &str) {
+    let wrong = json!({"status": {"rollback": {"id": "a", "origin": "Manual", "state": "Requested"}}});
+    let wrong =
+        changed(wrong, &BTreeMap::from([("/status/rollback/requestedAt".to_owned(), json!("2026-01-02T03:04:05Z"))]));
+    let api: Api<Deployment> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_can_be_deleted_and_its_history_has_an_end() {
+    let mut stage = Stage::dark().await;
+    let mut object = deployment("new", "web", "dev", "web-v1");
+    stage.apply(ALICE, &object).await;
+    let first = json!({"status": {"phase": "Pending", "audit": {"seq": 0, "epoch": 0, "auditedSeq": 0}}});
+    let api: Api<Deployment> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    api.patch_status("new", &PatchParams::default(), &Patch::Merge(first)).await.unwrap();
+    unreadable(&stage, "new").await;
+    stage.start().await;
+    stage.waits("new", "Invalid").await;
+    stage.delete::<Deployment>("new").await;
+    stage.gone::<Deployment>("new").await;
+
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    object["metadata"]["name"] = json!("old");
+    let uid = stage.apply(ALICE, &object).await.metadata.uid.unwrap();
+    stage.phase("old", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    unreadable(&stage, "old").await;
+    stage.waits("old", "Invalid").await;
+    stage.delete::<Deployment>("old").await;
+    stage.gone::<Deployment>("old").await;
+    assert_eq!(stage.actions(&uid).last().map(String::as_str), Some("release.deleted"));
+    stage.verify();
+}
+
 fn valid() -> BTreeMap<String, Value> {
     serde_yaml::from_str(include_str!("../bad_input/valid.yaml")).unwrap()
 }
@@ -95,8 +135,13 @@ async fn answer(stage: &Stage, case: &Written, valid: &Value, number: usize) -> 
     let name = format!("case-{number}");
     let first = changed(first, &BTreeMap::from([("/metadata/name".to_owned(), Value::from(name.as_str()))]));
     let params = PostParams::default();
-    let mut stored = created(client, namespace, &first, &params).await.unwrap();
+    let mut stored = created(client, namespace, &undecided(&first), &params).await.unwrap();
     let api = api(client, namespace, &first);
+    let decisions = decisions(&first);
+    if !decisions.is_empty() {
+        let written = api.replace(&name, &params, &read(changed(stored, &decisions))).await.unwrap();
+        stored = serde_json::to_value(written).unwrap();
+    }
     if let Some(status) = &case.status {
         let given = changed(stored, &BTreeMap::from([("/status".to_owned(), status.clone())]));
         let written = api.replace_status(&name, &params, &read(given)).await.unwrap();
@@ -110,6 +155,21 @@ async fn answer(stage: &Stage, case: &Written, valid: &Value, number: usize) -> 
         api.replace(&name, &params, &next).await
     };
     written.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What people decide about a Deployment once it is there.
+const DECISIONS: [&str; 8] =
+    ["confirmations", "reviews", "manual", "rollbacks", "breakGlass", "afterReview", "overrideFreeze", "abort"];
+
+/// What was decided about an object, by its pointers.
+fn decisions(object: &Value) -> BTreeMap<String, Value> {
+    let said = DECISIONS.map(|field| format!("/spec/{field}")).into_iter();
+    said.filter_map(|field| object.pointer(&field).cloned().map(|value| (field, value))).collect()
+}
+
+/// The object as it is created: before anybody decided anything about it.
+fn undecided(object: &Value) -> Value {
+    changed(object.clone(), &decisions(object).into_keys().map(|field| (field, Value::Null)).collect())
 }
 
 async fn created(client: &Client, namespace: &str, object: &Value, params: &PostParams) -> Result<Value, String> {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use serde_json::json;
-use slipway_crd::Deployment;
+use slipway_crd::{Deployment, Release};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{config, deployment, environment, release, workload};
 use slipway_tests::stage::{ALICE, Stage};
@@ -38,6 +38,48 @@ async fn a_controller_that_is_asked_to_stop_gives_the_lease_back_and_the_next_on
     let now = stage.versions().await;
     assert!(versions.iter().all(|version| now.contains(version)), "{versions:?} became {now:?}");
     stage.verify();
+}
+
+#[tokio::test]
+async fn what_was_released_is_archived_without_its_secrets_and_written_once() {
+    const PLANTED: &str = "hunter2-and-more";
+    let mut stage = Stage::open().await;
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web"}, "stringData": {"a": PLANTED}});
+    let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"name": "all"}, "items": [secret]});
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[list, config("page", &json!({"a": "kept"}))])).await;
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
+    stage.phase("web-v1", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    let known = |release: &Release| release.status.as_ref().is_some_and(|status| status.digest.is_some());
+    stage.until("web-v1", "is known", known).await;
+    stage.stop().await;
+    let before = archived(&stage);
+    let [(name, content)] = &before[..] else { panic!("{before:?}") };
+    assert_eq!(name, "web-v1");
+    assert!(content.contains("kept") && content.contains("Secret") && !content.contains(PLANTED), "{content}");
+    assert!(!String::from_utf8_lossy(&std::fs::read(stage.database()).unwrap()).contains(PLANTED));
+
+    stage.start().await;
+    stage.apply(ALICE, &release("web-v2", "web", &[config("page", &json!({"a": "new"}))])).await;
+    stage.until("web-v2", "is known", known).await;
+    stage.stop().await;
+    assert_eq!(archived(&stage).len(), 2);
+    stage.verify();
+}
+
+/// What the archive has written of Releases, in that order: each time with what it now says.
+fn archived(stage: &Stage) -> Vec<(String, String)> {
+    let archive = rusqlite::Connection::open(stage.database()).unwrap();
+    let mut written = archive
+        .prepare(
+            "SELECT name, content FROM state_changes JOIN releases ON uid = row_key WHERE table_name = 'releases'
+             ORDER BY change",
+        )
+        .unwrap();
+    let rows = written.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
 }
 
 #[tokio::test]

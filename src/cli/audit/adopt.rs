@@ -11,6 +11,9 @@ use slipway_store::{AdoptError, Adopted, AdoptedObject, Adoption, Head, Target, 
 use super::{history, live, unopened};
 use crate::{Failure, answer};
 
+/// How many numbers the archive can give to events.
+const SEQS: u64 = i64::MAX.cast_unsigned();
+
 /// Settles what object and archive disagree about.
 ///
 /// Each Deployment and each Environment carries its newest events, and the archive has them all. Where the two tell
@@ -37,13 +40,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "UID", requires = "object_seq")]
     resource: Option<Uid>,
     /// The number of the newest event that the object has, `status.audit.seq`: adopted is what was looked at.
-    #[arg(long, value_name = "N", requires = "resource")]
+    #[arg(long, value_name = "N", requires = "resource", value_parser = clap::value_parser!(u64).range(..SEQS))]
     object_seq: Option<u64>,
     /// The head that the cluster remembers and this archive does not have.
     #[arg(long, value_name = "ROW:HASH")]
     lost_head: Option<Head>,
     /// Who decides.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = Actor::person)]
     actor: Actor,
     /// Why.
     #[arg(long, value_name = "TEXT")]

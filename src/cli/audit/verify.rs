@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
 use slipway_controller::HEAD_ANNOTATION;
-use slipway_store::{CheckpointKey, Head, OpenError, Proof, Verified, VerifyError, verify, verify_export};
+use slipway_store::{CheckpointKey, Head, Proof, Verified, VerifyError, verify, verify_export};
 
 use super::unopened;
 use crate::{Failure, answer};
@@ -73,9 +73,6 @@ fn refusal(path: &Path, error: &VerifyError) -> Failure {
     let place = path.display();
     match error {
         VerifyError::Tampered(tampered) => Failure::No(format!("{place} does not verify: {tampered}")),
-        VerifyError::Open(OpenError::Damaged { source, .. }) => {
-            Failure::No(format!("{place} does not verify: file {place}: cannot be read: {source}"))
-        }
         VerifyError::Open(error) => unopened(error),
         VerifyError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
             Failure::No(format!("{place} does not verify: it is not text: {error}"))
@@ -87,7 +84,7 @@ fn refusal(path: &Path, error: &VerifyError) -> Failure {
 }
 
 fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
-    let Verified { rows, head, tail_proven, signed_row, changes_after_head } = verified;
+    let Verified { rows, head, proven_row, signed_row, changes_after_head } = verified;
     let place = path.display();
     let name = if path == Path::new("-") { "stdin".to_owned() } else { place.to_string() };
     let head = head.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string);
@@ -96,10 +93,17 @@ fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
         lines.push(format!("signed  up to row {signed}, with this key"));
     }
     if *changes_after_head > 0 {
-        lines.push(format!("since   {changes_after_head} writes of current rows, which no event covers yet"));
+        let writes = counted(*changes_after_head, "write");
+        lines.push(format!("since   {writes} of current rows, which no event covers yet"));
     }
-    if *tail_proven {
-        lines.push("tail proven: the head that was given is part of this history".to_owned());
+    if let Some(proven) = proven_row {
+        lines.push(format!("tail proven up to row {proven}: the head that was given is part of this history"));
+        match rows.saturating_sub(*proven) {
+            0 => {}
+            1 => lines.push("1 newer event is not proven: it could have been rewritten, or more cut off".to_owned()),
+            newer => lines
+                .push(format!("{newer} newer events are not proven: they could have been rewritten, or more cut off")),
+        }
     } else {
         let annotation = HEAD_ANNOTATION.replace('.', "\\.");
         lines.push("tail not proven: newer events could have been cut off; give --head, for instance".to_owned());
@@ -109,4 +113,8 @@ fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

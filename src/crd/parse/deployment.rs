@@ -1,5 +1,7 @@
 //! What was asked, and what people said about it since.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use slipway_domain::deployment::{Act, Confirmation, Deployment, Finish, Intents, Operation, Report, Request};
@@ -39,6 +41,53 @@ pub fn deployment(wire: &crate::Deployment) -> Result<Deployment, Vec<FieldError
     };
     let value = read();
     reader.finish(value)
+}
+
+/// Who is named where nobody can be.
+const UNKNOWN: &str = "unknown";
+
+/// A Deployment that is being deleted, without what is wrong with it: that must not keep it. What people said is left
+/// out, and of its status what cannot be read; where it stands and what has happened stays.
+pub fn last_words(wire: &crate::Deployment) -> Option<Deployment> {
+    wire.metadata.deletion_timestamp.as_ref()?;
+    let mut bare = wire.clone();
+    let asked = DeploymentSpec {
+        service: wire.spec.service.clone(),
+        environment_ref: wire.spec.environment_ref.clone(),
+        operation: wire.spec.operation.clone(),
+        requester: Some(named(wire.spec.requester.as_ref())),
+        submitted_by: Some(named(wire.spec.submitted_by.as_ref())),
+        work_references: vec![UNKNOWN.to_owned()],
+        rollback_plan: UNKNOWN.to_owned(),
+        risk: None,
+        variables: BTreeMap::new(),
+        strategy: wire.spec.strategy,
+        confirmations: Vec::new(),
+        reviews: Vec::new(),
+        manual: None,
+        rollbacks: Vec::new(),
+        break_glass: None,
+        after_review: None,
+        override_freeze: None,
+        abort: None,
+    };
+    bare.spec = asked;
+    if let Some(status) = &mut bare.status {
+        let mut reader = Reader::default();
+        let read = reader.deployment_status(status);
+        if reader.finish(read).is_err() {
+            (status.preview, status.approval, status.rollback, status.diagnostics) = (None, None, None, None);
+        }
+    }
+    let mut deployment = deployment(&bare).ok()?;
+    deployment.request.digest = request_digest(&wire.spec);
+    deployment.request.variables.clone_from(&wire.spec.variables);
+    Some(deployment)
+}
+
+fn named(actor: Option<&String>) -> String {
+    let person = actor.filter(|actor| Actor::person(actor).is_ok());
+    person.cloned().unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// Which tool the object seems to have come through, by the field manager that wrote it first. A claim.
@@ -99,7 +148,7 @@ impl Reader {
             self.wrong(field, "is missing: the policy slipway-stamp-deployments fills it in, is it installed?");
             return None;
         };
-        self.name(field, actor)
+        self.person(field, actor)
     }
 
     fn prose(&mut self, field: &str, text: &str) {
@@ -141,13 +190,13 @@ impl Reader {
     fn intents(&mut self, spec: &DeploymentSpec) -> Option<Intents> {
         let confirmations = self.each("spec.confirmations", &spec.confirmations, |reader, field, wire| {
             let preview_ref = reader.name(&format!("{field}.previewRef"), &wire.preview_ref);
-            let actor = reader.name(&format!("{field}.actor"), &wire.actor);
+            let actor = reader.person(&format!("{field}.actor"), &wire.actor);
             let note = reader.option(&format!("{field}.note"), wire.note.as_ref());
             Some(Confirmation { preview_ref: preview_ref?, actor: actor?, note })
         });
         let reviews = self.each("spec.reviews", &spec.reviews, Self::review);
         let rollbacks = self.each("spec.rollbacks", &spec.rollbacks, |reader, field, wire| {
-            let actor = reader.name(&format!("{field}.actor"), &wire.actor);
+            let actor = reader.person(&format!("{field}.actor"), &wire.actor);
             let note = reader.name(&format!("{field}.note"), &wire.note);
             if wire.id == AUTOMATIC_ID {
                 reader.wrong(
@@ -178,7 +227,7 @@ impl Reader {
     }
 
     fn review(&mut self, field: &str, wire: &intent::Review) -> Option<Review> {
-        let reviewer = self.name(&format!("{field}.reviewer"), &wire.reviewer);
+        let reviewer = self.person(&format!("{field}.reviewer"), &wire.reviewer);
         let note = self.option(&format!("{field}.note"), wire.note.as_ref());
         if wire.decision == Verdict::Reject && wire.note.is_none() {
             self.wrong(format!("{field}.note"), "a rejection needs a note that says why");
@@ -188,13 +237,13 @@ impl Reader {
 
     fn act(&mut self, field: &str, wire: Option<&intent::Decision>) -> Option<Act> {
         let wire = wire?;
-        let actor = self.name(&format!("{field}.actor"), &wire.actor);
+        let actor = self.person(&format!("{field}.actor"), &wire.actor);
         let note = self.name(&format!("{field}.note"), &wire.note);
         Some(Act { actor: actor?, note: note? })
     }
 
     fn report(&mut self, field: &str, actor: &str, note: Option<&String>) -> Option<Report> {
-        let actor = self.name(&format!("{field}.actor"), actor);
+        let actor = self.person(&format!("{field}.actor"), actor);
         let note = self.option(&format!("{field}.note"), note);
         Some(Report { actor: actor?, note })
     }

@@ -33,7 +33,7 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
     let health_checks = reader.each("spec.healthChecks", &spec.health_checks, Reader::health_check);
     let timeout = reader.period_option("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
     let retry = reader.retry(spec.retry.as_ref());
-    let changed_by = reader.option("spec.changedBy", spec.changed_by.as_ref());
+    let changed_by = spec.changed_by.as_ref().and_then(|by| reader.person("spec.changedBy", by));
     let reset = reader.reset(spec.reset.as_ref());
     let status = match &wire.status {
         Some(status) => reader.environment_status(status),
@@ -152,7 +152,7 @@ impl Reader {
     fn reset(&mut self, wire: Option<&wire::Reset>) -> Option<Reset> {
         let wire = wire?;
         let of = self.name("spec.reset.of", &wire.of);
-        let actor = self.name("spec.reset.actor", &wire.actor);
+        let actor = self.person("spec.reset.actor", &wire.actor);
         let note = self.name("spec.reset.note", &wire.note);
         Some(Reset { of: of?, actor: actor?, note: note? })
     }

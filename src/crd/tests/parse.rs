@@ -123,6 +123,8 @@ fn the_digest_of_a_request_covers_neither_stamps_nor_intents_nor_a_default() {
 #[case("/spec/operation/deploy/releaseRef/name", json!("-"), "spec.operation.deploy.releaseRef.name")]
 #[case("/spec/requester", json!(null), "spec.requester")]
 #[case("/spec/submittedBy", json!("a\nb"), "spec.submittedBy")]
+#[case("/spec/requester", json!("controller"), "spec.requester")]
+#[case("/spec/submittedBy", json!("controller"), "spec.submittedBy")]
 #[case("/spec/workReferences", json!([]), "spec.workReferences")]
 #[case("/spec/workReferences/0", json!(" "), "spec.workReferences[0]")]
 #[case("/spec/rollbackPlan", json!("\n"), "spec.rollbackPlan")]
@@ -131,6 +133,12 @@ fn the_digest_of_a_request_covers_neither_stamps_nor_intents_nor_a_default() {
 #[case("/spec/confirmations/0/previewRef", json!("1"), "spec.confirmations[0].previewRef")]
 #[case("/spec/confirmations/0/actor", json!(""), "spec.confirmations[0].actor")]
 #[case("/spec/reviews/0/reviewer", json!(""), "spec.reviews[0].reviewer")]
+#[case("/spec/reviews/0/reviewer", json!("controller"), "spec.reviews[0].reviewer")]
+#[case("/spec/confirmations/0/actor", json!(" controller"), "spec.confirmations[0].actor")]
+#[case("/spec/rollbacks/0/actor", json!("controller"), "spec.rollbacks[0].actor")]
+#[case("/spec/manual/start/actor", json!("controller"), "spec.manual.start.actor")]
+#[case("/spec/manual/finish/actor", json!("controller"), "spec.manual.finish.actor")]
+#[case("/spec/abort/actor", json!("controller"), "spec.abort.actor")]
 #[case("/spec/reviews/0/decision", json!("Reject"), "spec.reviews[0].note")]
 #[case("/spec/rollbacks/0/note", json!(" "), "spec.rollbacks[0].note")]
 #[case("/spec/rollbacks/0/id", json!("automatic"), "spec.rollbacks[0].id")]
@@ -208,6 +216,8 @@ fn a_default_that_is_written_out_does_not_change_the_digest_of_an_environment() 
 #[case("/spec/reset/of", json!(""), "spec.reset.of")]
 #[case("/spec/reset/note", json!(""), "spec.reset.note")]
 #[case("/spec/changedBy", json!(""), "spec.changedBy")]
+#[case("/spec/changedBy", json!("controller"), "spec.changedBy")]
+#[case("/spec/reset/actor", json!("controller"), "spec.reset.actor")]
 fn what_is_wrong_with_an_environment_is_named(#[case] pointer: &str, #[case] to: Value, #[case] field: &str) {
     let errors = parse::environment(&read(with(environment(), pointer, to))).unwrap_err();
     assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field]);
