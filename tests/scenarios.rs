@@ -12,6 +12,7 @@ mod scenarios {
     mod limits;
     mod manual;
     mod production;
+    mod releases;
     mod restart;
     mod rollback;
     mod services;

@@ -16,7 +16,7 @@ use slipway_domain::deployment::{Request, Status};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::Environment;
 use slipway_domain::phase::Phase;
-use slipway_domain::preview::Plan;
+use slipway_domain::preview::{Plan, Preview};
 use slipway_domain::runtime::{Applied, Failure, ObjectRef};
 use slipway_k8s::fence::Fence;
 use tokio_util::sync::CancellationToken;
@@ -101,9 +101,8 @@ impl<R: Resources> Order<R> {
     fn still_what_was_previewed(&self, ready: &Ready) -> Result<(), Failure> {
         let Some(release) = &self.release else { return Ok(()) };
         let plan = Plan::new(&self.request, &self.environment, None, ready.content().clone());
-        let previewed = self.status.preview.as_ref().map(|preview| &preview.reference.digest);
-        let same_release = crate::row::recorded_release(&self.status).is_none_or(|recorded| recorded == *release);
-        if same_release && (self.resumed || previewed == Some(&plan.digest)) {
+        let previewed = self.status.preview.as_ref();
+        if previewed.is_some_and(|previewed| covers(previewed, &plan.digest, release, self.resumed)) {
             return Ok(());
         }
         Err(Failure {
@@ -117,6 +116,11 @@ impl<R: Resources> Order<R> {
             changed: false,
         })
     }
+}
+
+/// Whether a preview showed what `plan` would apply of `release`.
+fn covers(previewed: &Preview, plan: &Digest, release: &Digest, resumed: bool) -> bool {
+    previewed.release.as_ref() == Some(release) && (resumed || previewed.reference.digest == *plan)
 }
 
 #[async_trait]
@@ -182,7 +186,6 @@ fn timed_out(key: &Key, limit: Duration) -> Failure {
             limit.as_secs()
         ),
         detail: None,
-        // Another try may find everything in place by then; the environment says how many there are.
         retryable: false,
         changed: true,
     }
@@ -201,7 +204,8 @@ fn stopped(key: &Key) -> Failure {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use slipway_domain::runtime::{HealthCheck, Probe};
+    use slipway_domain::preview::PreviewRef;
+    use slipway_domain::runtime::{Changes, Forecast, HealthCheck, Probe, Risk};
 
     use super::*;
 
@@ -228,6 +232,30 @@ mod tests {
         assert_eq!(limit(&environment), Duration::from_mins(10) + GRACE);
         environment.health_checks = vec![check(120, 10), check(300, 0)];
         assert_eq!(limit(&environment), Duration::from_mins(10) + GRACE + Duration::from_secs(11 * 121));
+    }
+
+    #[test]
+    fn a_preview_covers_its_release_and_its_plan_and_once_begun_its_release() {
+        let digest = |text: &str| Digest::of(text.as_bytes());
+        let previewed = |release: Option<&str>| Preview {
+            reference: PreviewRef { number: 1, digest: digest("plan") },
+            forecast: Forecast {
+                changes: Changes::default(),
+                risk: Risk::Low,
+                checks: Vec::new(),
+                diff: String::new(),
+            },
+            at: jiff::Timestamp::UNIX_EPOCH,
+            release: release.map(digest),
+            replaces: None,
+            ticket_expired_at: None,
+        };
+        let web = previewed(Some("web"));
+        assert!(covers(&web, &digest("plan"), &digest("web"), false));
+        assert!(!covers(&web, &digest("other"), &digest("web"), false), "a policy that changed before it began");
+        assert!(covers(&web, &digest("other"), &digest("web"), true), "and after it began");
+        assert!(!covers(&web, &digest("plan"), &digest("other"), true), "another release of the same name");
+        assert!(!covers(&previewed(None), &digest("plan"), &digest("web"), true), "nobody knows what was shown");
     }
 
     #[test]

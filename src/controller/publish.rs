@@ -200,13 +200,13 @@ pub async fn row_of_deployment<R: Resources>(
     cx.ledger.record(&deployment.id.uid, &what, status.audit.seq, record).await
 }
 
-/// The digest of the Release, which the journal may have dropped but the archive has not.
+/// The digest of the Release, as it was previewed; what was settled by a person may lack a preview, and has a row.
 async fn release_digest<R: Resources>(
     cx: &Context<R>,
     deployment: &Deployment,
     status: &Status,
 ) -> Result<Digest, LedgerError> {
-    if let Some(digest) = row::recorded_release(status) {
+    if let Some(digest) = status.preview.as_ref().and_then(|preview| preview.release.clone()) {
         return Ok(digest);
     }
     let row = cx.ledger.archive().deployment(&deployment.id.uid).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::runtime::controller::Action;
 use slipway_crd::{IN_USE_FINALIZER, parse, render};
+use slipway_domain::phase::Phase;
 
 use crate::act;
 use crate::clock;
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::key::Key;
 use crate::publish::{self, PublishError};
 use crate::resources::Resources;
+use crate::streams;
 
 /// Says what a Release is, and lets it go when nothing needs it.
 pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Action, PublishError> {
@@ -39,7 +41,7 @@ pub fn wake_unused<R: Resources>(cx: &Context<R>, environment: &slipway_crd::Env
     }
 }
 
-/// The Environment that has it as current or previous release.
+/// The Environment that has it as current or previous release, or the Deployment that is applying it.
 fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
     let uses = |environment: &slipway_crd::Environment| {
         environment.status.as_ref().is_some_and(|status| {
@@ -50,6 +52,14 @@ fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
             })
         })
     };
+    let applying = |deployment: &Key| {
+        let deployment = cx.deployments.in_motion(deployment);
+        deployment.and_then(|deployment| Some(deployment.status.as_ref()?.phase)) == Some(Phase::Applying)
+    };
+    let named = cx.deployments.group(&streams::for_release(key, &key.name));
+    if let Some(deployment) = named.into_iter().find(applying) {
+        return Some(deployment);
+    }
     let mut here = cx.environments.within(&key.namespace).into_iter();
     here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)))
 }

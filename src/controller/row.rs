@@ -81,12 +81,6 @@ fn content(source: &Source, key: &SecretKey) -> Value {
     content
 }
 
-/// The digest that the newest preview recorded, while the journal still has it: what was shown is what was released.
-pub fn recorded_release(status: &Status) -> Option<Digest> {
-    let previewed = status.audit.journal.iter().rev().find(|event| event.action == Action::ReleasePreviewed)?;
-    previewed.detail.get("releaseDigest").and_then(|digest| digest.parse().ok())
-}
-
 /// The digest that the archive knows a plan's release by; a bare version is part of the request and needs none.
 pub fn release_digest(plan: &Plan) -> Digest {
     plan.release.as_ref().map_or_else(no_release, |(_, digest)| digest.clone())

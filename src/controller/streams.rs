@@ -146,7 +146,7 @@ fn named_release(deployment: &Deployment) -> Option<&str> {
 }
 
 /// The group of the Deployments that name a Release. No Environment is called so: a name has no slash.
-fn for_release(key: &Key, release: &str) -> Key {
+pub fn for_release(key: &Key, release: &str) -> Key {
     key.sibling(format!("release/{release}"))
 }
 

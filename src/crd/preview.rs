@@ -18,6 +18,10 @@ pub struct Preview {
     /// The digest over everything that would be applied.
     #[schemars(schema_with = "text::sha256")]
     pub digest: String,
+    /// The digest of the Release that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::sha256")]
+    pub release_digest: Option<String>,
     /// When it was made.
     #[schemars(schema_with = "text::time")]
     pub at: Timestamp,

@@ -94,7 +94,8 @@ pub(crate) fn deployment_in(phase: Phase) -> Deployment {
 /// The preview that stands in [`deployment_in`].
 pub(crate) fn preview() -> Preview {
     let reference = PreviewRef { number: 1, digest: Digest::of(b"plan") };
-    Preview { reference, forecast: forecast(), at: at(0), replaces: None, ticket_expired_at: None }
+    let release = Some(Digest::of(b"release"));
+    Preview { reference, forecast: forecast(), at: at(0), release, replaces: None, ticket_expired_at: None }
 }
 
 /// An Environment of a tier where web-v1 runs, brought by another Deployment.

@@ -97,6 +97,8 @@ pub struct Preview {
     pub forecast: Forecast,
     /// When.
     pub at: Timestamp,
+    /// The content of the Release that it was made of; None where the request names none.
+    pub release: Option<Digest>,
     /// The preview that was shown before this one.
     pub replaces: Option<PreviewRef>,
     /// A ticket ran out then: only a person may confirm this one, whatever the policy says.

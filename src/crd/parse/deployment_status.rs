@@ -51,6 +51,7 @@ impl Reader {
         let changed = self.objects("status.preview.changes.changed", &wire.changes.changed);
         let removed = self.objects("status.preview.changes.removed", &wire.changes.removed);
         let replaces = self.option("status.preview.replaces", wire.replaces.as_ref());
+        let release = self.option("status.preview.releaseDigest", wire.release_digest.as_ref());
         let checks = &wire.checks;
         Some(Preview {
             reference: reference?,
@@ -64,6 +65,7 @@ impl Reader {
                 diff: String::new(),
             },
             at: wire.at,
+            release,
             replaces,
             ticket_expired_at: wire.ticket_expired_at.or(wire.awaits_person.then_some(wire.at)),
         })

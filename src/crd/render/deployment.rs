@@ -69,6 +69,7 @@ fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview
     shown::Preview {
         reference,
         digest: preview.reference.digest.to_string(),
+        release_digest: preview.release.as_ref().map(ToString::to_string),
         at: preview.at,
         risk: preview.forecast.risk,
         summary: clip(&changes.summary()),

@@ -60,6 +60,7 @@ fn full() -> Status {
                 diff: "- a\n+ b".into(),
             },
             at: now(),
+            release: Some(Digest::of(b"release")),
             replaces: Some(PreviewRef { number: 1, digest: Digest::of(b"older plan") }),
             ticket_expired_at: Some(now()),
         }),

@@ -97,7 +97,8 @@ impl Fold<'_> {
         let still = before.as_ref().filter(|_| self.status.phase == Phase::Previewed);
         let ticket_expired_at = self.ran_out().or_else(|| still?.ticket_expired_at);
         let replaces = before.map(|before| before.reference);
-        self.status.preview = Some(Preview { reference, forecast, at: self.now, replaces, ticket_expired_at });
+        let release = plan.release.as_ref().map(|(_, digest)| digest.clone());
+        self.status.preview = Some(Preview { reference, forecast, at: self.now, release, replaces, ticket_expired_at });
         self.status.ticket = None;
         self.status.approved_at = None;
         self.emit(&By::Controller, Action::ReleasePreviewed, Phase::Previewed, facts);

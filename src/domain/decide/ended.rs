@@ -99,8 +99,9 @@ impl Fold<'_> {
     }
 
     fn as_running(&self) -> Option<RunningRelease> {
-        let super::Planned::Ready(plan) = &self.seen.planned else { return None };
-        let (name, digest) = plan.release.clone()?;
+        // What was previewed was applied, whatever has become of the Release since.
+        let name = self.deployment().request.operation.release()?.clone();
+        let digest = self.status.preview.as_ref()?.release.clone()?;
         Some(RunningRelease {
             name,
             digest,

@@ -14,6 +14,20 @@ use crate::runtime::Failure;
 use crate::wait::Wait;
 
 #[test]
+fn what_was_applied_is_on_record_as_it_was_previewed_whatever_became_of_the_release() {
+    for since in [None, Some("another of that name".to_owned())] {
+        let mut world = World::new(development());
+        world.run();
+        let previewed = world.deployment.status.preview.as_ref().unwrap().release.clone();
+        assert!(previewed.is_some());
+        world.content = since;
+        world.attempt_succeeds().run();
+        let [Outcome::Succeeded(running)] = &world.settled[..] else { panic!("{:?}", world.settled) };
+        assert_eq!((running.name.as_str(), Some(&running.digest)), ("web-v2", previewed.as_ref()));
+    }
+}
+
+#[test]
 fn development_goes_from_created_to_applying_in_one_decision_once_previewed_and_claimed() {
     let mut world = World::new(development());
     assert_eq!(world.step().effect, Some(Effect::Preview));
