@@ -60,7 +60,7 @@ deny:
 
 bench: setup ## Measure the ratios of docs/PERFORMANCE.md.
 	@$(CONTROL_PLANE) >/dev/null
-	cargo build --locked --release -p slipway-benches -p slipway-cli -p slipway-tests --bins
+	cargo build --locked --release --workspace --bin bench --bin slipway --bin plane
 	target/release/bench
 
 sweep: setup ## Crash at every effect, then kill at random; SLIPWAY_KILLS says how often.

@@ -21,7 +21,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
     let folder = program.parent().ok_or("this program has no folder")?;
     let release = folder.ends_with("release");
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "-p", "slipway-cli", "-p", "slipway-tests", "--bin", "slipway", "--bin", "plane"]);
+    cargo.args(["build", "--locked", "--workspace", "--bin", "bench", "--bin", "slipway", "--bin", "plane"]);
     if release {
         cargo.arg("--release");
     } else {

@@ -53,7 +53,8 @@ impl Readiness {
         lines.extend(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if let Some((ledger, _)) = &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
             if !self.in_view.load(Ordering::Relaxed) {
-                lines.push("not all resources could be listed yet: the log says which, and why".to_owned());
+                lines
+                    .push("not all resources are listed yet: if that stays so, the log says which, and why".to_owned());
             }
             lines
                 .extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));

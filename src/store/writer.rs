@@ -144,8 +144,14 @@ impl Writer {
     ) -> Result<Option<String>, RecordError> {
         let start = Tail::read(&self.connection)?;
         let mut tail = start;
+        // Only what changes something is an effect, whatever it shares the transaction with.
+        let mut labels = Vec::new();
         for request in batch {
+            let before = tail;
             outcomes.push(self.savepoint(request, &mut tail)?);
+            if self.hook.is_some() && tail != before {
+                labels.push(label(request));
+            }
         }
         if tail == start {
             self.sql("COMMIT")?;
@@ -155,7 +161,7 @@ impl Writer {
         if tail.row / every > start.row / every {
             checkpoint::write(&self.connection, &mut tail, self.key.as_ref())?;
         }
-        let label = self.hook.as_ref().map(|_| batch.iter().map(label).collect::<Vec<_>>().join(", "));
+        let label = self.hook.as_ref().map(|_| labels.join(", "));
         if let Some(label) = &label {
             self.point(CommitSide::Before, label.clone())?;
         }

@@ -129,7 +129,8 @@ impl<'a> Restorable<'a> {
         put.map(|_| ())
     }
 
-    /// What `/readyz` says, once it answers and says `wanted`: the status line and the text.
+    /// What `/readyz` says, once it answers and says `wanted`: the status line and the text. What it says for a moment at
+    /// every start is passed over.
     pub async fn ready(&self, wanted: u16) -> Result<String, SweepError> {
         until(PATIENCE, &format!("/readyz to say {wanted}"), async || {
             let Some(process) = &self.process else { return Err(SweepError::Wrong("no controller runs".to_owned())) };
@@ -137,7 +138,8 @@ impl<'a> Restorable<'a> {
             let leads = process.log().contains("leading") || wanted == 503;
             let Some(address) = process.address().filter(|_| leads) else { return Ok(Err(process.log())) };
             let text = get(address, "/readyz").await?;
-            Ok(if text.contains(&format!(" {wanted} ")) { Ok(text) } else { Err(text) })
+            let starting = text.contains("not all resources are listed yet");
+            Ok(if text.contains(&format!(" {wanted} ")) && !starting { Ok(text) } else { Err(text) })
         })
         .await
     }
