@@ -10,8 +10,8 @@
 #
 # By default it starts a control plane of its own on free ports of 127.0.0.1. API server, etcd, controller manager,
 # scheduler and kubectl are the real ones. There are no machines: pods are played by kwok, and start at once.
-# SLIPWAY_KUBECONFIG=FILE uses that cluster instead. It must be one without Slipway and without the namespace `shop`; the
-# demo installs both and removes both.
+# SLIPWAY_KUBECONFIG=FILE uses that cluster instead. It must be one without Slipway and without the namespaces `shop` and
+# `shop-development`; the demo brings them and removes them.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
@@ -169,13 +169,13 @@ clear_cluster() {
         kubectl -n shop patch "$object" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
       done
     done
-    kubectl delete namespace shop --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
+    kubectl delete namespace shop shop-development --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
   fi
   end "$controller_pid"
   controller_pid=
   slipway manifests | kubectl delete -f - --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
   local left
-  left=$(kubectl get namespace shop slipway-system --ignore-not-found -o name 2>/dev/null || true)
+  left=$(kubectl get namespace shop shop-development slipway-system --ignore-not-found -o name 2>/dev/null || true)
   if [ -n "$left" ]; then note "still there: $left; remove by hand"; fi
 }
 
@@ -350,10 +350,10 @@ if [ -n "$own" ]; then
   kubectl get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"MutatingAdmissionPolicy"' ||
     die "this cluster does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1: Slipway needs Kubernetes 1.36"
   there=$(
-    kubectl get namespace shop slipway-system --ignore-not-found -o name
+    kubectl get namespace shop shop-development slipway-system --ignore-not-found -o name
     kubectl get crd deployments.slipway.dev --ignore-not-found -o name
   )
-  [ -z "$there" ] || die "this wants a cluster without Slipway and without a namespace shop, and there is:" "$there"
+  [ -z "$there" ] || die "this wants a cluster without Slipway and without the namespaces shop and shop-development, and there is:" "$there"
 fi
 
 heading "Install Slipway" \
@@ -395,7 +395,7 @@ show "kubectl apply -f examples/kubernetes/release-v1.yaml -f examples/kubernete
 show_wait "kubectl -n shop wait slipd/payments-v1 --for=jsonpath='{.status.phase}'=Succeeded --timeout=180s"
 say "What the preview had said, and what runs now:"
 show "kubectl -n shop get slipd/payments-v1 -o jsonpath='{.status.preview.summary}{\"\\n\"}'"
-show "kubectl -n shop get deployments.apps,pods"
+show "kubectl -n shop-development get deployments.apps,pods"
 
 heading "Deploy version 2, which can never become healthy" \
   "Its image does not exist (examples/kubernetes/release-v2.yaml). Slipway sees that its pods are stuck, fails the" \
@@ -406,8 +406,8 @@ show "kubectl -n shop get slipd/payments-v2 -o jsonpath='{.status.diagnostics.me
 show_wait "kubectl -n shop wait slipd/payments-v2 --for=jsonpath='{.status.phase}'=RolledBack --timeout=180s"
 show_wait "kubectl -n shop wait slipe/development --for=jsonpath='{.status.phase}'=Active --timeout=60s"
 say "The version in the service's configuration is the first one again:"
-show "kubectl -n shop get configmap payments -o jsonpath='{.data.version}{\"\\n\"}'"
-[ "$(kubectl -n shop get configmap payments -o jsonpath='{.data.version}')" = 1.0.0 ] || die "version 1.0.0 should run again"
+show "kubectl -n shop-development get configmap payments -o jsonpath='{.data.version}{\"\\n\"}'"
+[ "$(kubectl -n shop-development get configmap payments -o jsonpath='{.data.version}')" = 1.0.0 ] || die "version 1.0.0 should run again"
 
 heading "Where everything stands"
 show "kubectl -n shop get slipd,slipe,slipr"

@@ -56,6 +56,7 @@ impl Readiness {
                 lines
                     .push("not all resources are listed yet: if that stays so, the log says which, and why".to_owned());
             }
+            lines.extend(ledger.failing());
             lines
                 .extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));
         }

@@ -74,7 +74,7 @@ pub enum LedgerError {
     #[error("the archive could not be read: {0}")]
     Read(#[from] ReadError),
     /// The archive could not be written.
-    #[error("the archive could not be written: {0}")]
+    #[error("{0}")]
     Record(RecordError),
     /// Object and archive went apart.
     #[error("object and archive tell different histories: {0}")]
@@ -89,6 +89,7 @@ pub struct Ledger {
     accepted: Option<Event>,
     archived: Arc<Mutex<HashMap<Uid, u64>>>,
     diverged: Arc<Mutex<BTreeMap<Uid, Divergence>>>,
+    failing: Arc<Mutex<Option<String>>>,
     compared: Arc<Mutex<HashSet<Uid>>>,
 }
 
@@ -102,6 +103,7 @@ impl Ledger {
             accepted,
             archived: Arc::default(),
             diverged: Arc::default(),
+            failing: Arc::default(),
             compared: Arc::default(),
         }
     }
@@ -151,7 +153,7 @@ impl Ledger {
         let known: Vec<Event> = audit.journal.iter().filter(|event| event.seq <= archive_seq).cloned().collect();
         if !known.is_empty() {
             // Recording what is there already changes nothing, and tells when it is not the same.
-            match self.archive.record(Record { events: known, ..Record::default() }).await {
+            match self.write(Record { events: known, ..Record::default() }).await {
                 Ok(()) => {}
                 Err(RecordError::Diverged { event_id, .. }) => {
                     let why = format!("event {event_id} is not the same in both");
@@ -191,13 +193,13 @@ impl Ledger {
             ..last.clone()
         };
         let record = Record { events: vec![event.clone()], ..Record::default() };
-        self.archive.record(record).await.map_err(LedgerError::Record)?;
+        self.write(record).await.map_err(LedgerError::Record)?;
         Ok(Some(event))
     }
 
     /// Archives a record of `uid` whose newest event is `seq`.
     pub async fn record(&self, uid: &Uid, what: &str, seq: u64, record: Record) -> Result<(), LedgerError> {
-        match self.archive.record(record).await {
+        match self.write(record).await {
             Ok(()) => {
                 self.settle(uid, seq);
                 Ok(())
@@ -214,6 +216,22 @@ impl Ledger {
             }
             Err(error) => Err(LedgerError::Record(error)),
         }
+    }
+
+    /// Writes to the archive, and keeps in mind whether that works.
+    async fn write(&self, record: Record) -> Result<(), RecordError> {
+        let outcome = self.archive.record(record).await;
+        let why = match &outcome {
+            Err(error @ (RecordError::Storage(_) | RecordError::Moved { .. })) => Some(error.to_string()),
+            Ok(()) | Err(_) => None,
+        };
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        outcome
+    }
+
+    /// Why the archive cannot be written, as far as the last try has shown.
+    pub fn failing(&self) -> Option<String> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn diverge(&self, uid: &Uid, what: &str, object_seq: u64, archive_seq: u64, why: &str) -> Sight {

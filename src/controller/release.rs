@@ -19,13 +19,15 @@ pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Ac
     cx.in_view().await;
     let _timer = cx.metrics.reconcile("release");
     let Some(release) = cx.releases.get(&key) else { return Ok(Action::await_change()) };
+    let mut held = None;
     if release.metadata.deletion_timestamp.is_some() {
-        if used_by(&cx, &key).is_none() {
+        held = used_by(&cx, &key);
+        if held.is_none() {
             act::remove_finalizer(&cx, &cx.releases, &*release, IN_USE_FINALIZER).await?;
+            return Ok(Action::await_change());
         }
-        return Ok(Action::await_change());
     }
-    let status = render::release(&parse::release_digest(&release), &release, clock::now());
+    let status = render::release(&parse::release_digest(&release), &release, held.as_deref(), clock::now());
     publish::release(&cx, &release, status).await?;
     Ok(Action::await_change())
 }
@@ -41,8 +43,8 @@ pub fn wake_unused<R: Resources>(cx: &Context<R>, environment: &slipway_crd::Env
     }
 }
 
-/// The Environment that has it as current or previous release, or the Deployment that is applying it.
-fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
+/// The Environment that has it as current or previous release, or the Deployment that is applying it, for people.
+fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<String> {
     let uses = |environment: &slipway_crd::Environment| {
         environment.status.as_ref().is_some_and(|status| {
             status.services.iter().any(|service| {
@@ -58,8 +60,9 @@ fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<Key> {
     };
     let named = cx.deployments.group(&streams::for_release(key, &key.name));
     if let Some(deployment) = named.into_iter().find(applying) {
-        return Some(deployment);
+        return Some(format!("deployment {}", deployment.name));
     }
     let mut here = cx.environments.within(&key.namespace).into_iter();
-    here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)))
+    let user = here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)));
+    user.map(|environment| format!("environment {}", environment.name))
 }

@@ -61,6 +61,9 @@ pub async fn same_archive(
     }
 }
 
+/// How many terms an archive that was put back from a backup can lack.
+const FARTHEST: u64 = 1_000_000;
+
 /// The number of this term: higher than any that the Lease, the archive or an object has seen.
 pub async fn open(
     archive: &Archive,
@@ -68,18 +71,20 @@ pub async fn open(
     client: &Client,
     namespace: Option<&str>,
 ) -> Result<u64, RunError> {
+    let known = lease.as_ref().map_or(0, Leader::transitions).max(archive.epoch().await?);
     let seen = [
-        lease.as_ref().map_or(0, Leader::transitions),
-        archive.epoch().await?,
-        highest_epoch::<Deployment>(client, namespace).await?,
-        highest_epoch::<Environment>(client, namespace).await?,
+        known,
+        highest_epoch::<Deployment>(client, namespace, known + FARTHEST).await?,
+        highest_epoch::<Environment>(client, namespace, known + FARTHEST).await?,
     ];
-    let epoch = seen.into_iter().max().unwrap_or(0) + 1;
+    let epoch = seen.into_iter().max().unwrap_or(known) + 1;
     archive.set_epoch(epoch).await?;
     Ok(epoch)
 }
 
-async fn highest_epoch<K: Custom>(client: &Client, namespace: Option<&str>) -> Result<u64, RunError> {
+/// The highest term that an object of this kind was written in. One above `farthest` was not written by a controller, and
+/// would use the numbers up: that object stays behind, not all of them.
+async fn highest_epoch<K: Custom>(client: &Client, namespace: Option<&str>, farthest: u64) -> Result<u64, RunError> {
     let path = K::url_path(&(), namespace);
     let unlisted =
         |why: &dyn Error| RunError::Cluster(format!("the resources cannot be listed: {}", crate::explain(why)));
@@ -88,7 +93,13 @@ async fn highest_epoch<K: Custom>(client: &Client, namespace: Option<&str>) -> R
     loop {
         let request = kube::core::Request::new(path.as_str()).list(&page).map_err(|error| unlisted(&error))?;
         let list: Objects = client.request(request).await.map_err(|error| unlisted(&error))?;
-        highest = list.items.iter().map(|text| epoch(text)).fold(highest, u64::max);
+        for epoch in list.items.iter().map(|text| epoch(text)) {
+            if epoch > farthest {
+                tracing::error!(kind = %K::kind(&()), epoch, "an object claims a term that cannot have been");
+            } else {
+                highest = highest.max(epoch);
+            }
+        }
         match list.metadata.continue_ {
             Some(token) if !token.is_empty() => page.continue_token = Some(token),
             Some(_) | None => return Ok(highest),
@@ -132,6 +143,7 @@ pub async fn remember_heads(archive: Archive, leader: Leader) -> Result<(), RunE
     let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + leader.period() / 2, leader.period());
     loop {
         interval.tick().await;
+        archive.in_place()?;
         let head = archive.head().await?;
         if head == remembered {
             continue;

@@ -35,10 +35,13 @@ pub const JOURNAL_MAX: usize = 100;
 )]
 pub struct Audit {
     /// The number of the newest event, from 1, without gaps.
+    #[schemars(range(max = crate::NUMBER_MAX))]
     pub seq: u64,
     /// The term of the controller that wrote last.
+    #[schemars(range(max = crate::NUMBER_MAX))]
     pub epoch: u64,
     /// The newest event that is known to be in the archive.
+    #[schemars(range(max = crate::NUMBER_MAX))]
     pub audited_seq: u64,
     /// The newest events, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

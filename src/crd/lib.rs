@@ -52,6 +52,8 @@ pub const AUDIT_FINALIZER: &str = "slipway.dev/audit";
 /// Holds a Release while an Environment may go back to it.
 pub const IN_USE_FINALIZER: &str = "slipway.dev/in-use";
 
+/// The highest number of an event or a term: all that JSON carries exactly everywhere.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The most confirmations of one Deployment.
 pub const CONFIRMATIONS_MAX: usize = 50;
 /// The most reviews of one Deployment.

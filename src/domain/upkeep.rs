@@ -191,11 +191,12 @@ impl Upkeep<'_> {
         self.emit(reset.actor, Action::EnvironmentReset, detail);
     }
 
-    /// An Environment goes when nothing is under way in it.
+    /// An Environment goes when nothing is under way in it. Who deleted it, the object does not say.
     fn deletion(&mut self) {
         let free = self.status.claim.is_none() && self.seen.unfinished == 0;
         if self.seen.environment.deleting && free {
-            self.emit(self.changed_by(), Action::EnvironmentDeleted, Detail::new());
+            let changed_by = [("lastChangedBy".to_owned(), self.changed_by().to_string())];
+            self.emit(Actor::controller(), Action::EnvironmentDeleted, Detail::from(changed_by));
         }
     }
 }

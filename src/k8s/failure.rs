@@ -133,14 +133,24 @@ pub(crate) fn grant(target: &Target) -> String {
     format!("`kubectl -n {namespace} create rolebinding slipway-deployer --clusterrole=edit {subject}`")
 }
 
+/// What lets Slipway act as the account; `told` names Slipway as the server knows it.
+fn lend(told: &str, target: &Target) -> String {
+    let named = told.split_once("User \"").and_then(|(_, rest)| rest.split('"').next());
+    let slipway = named.unwrap_or("system:serviceaccount:slipway-system:slipway");
+    let subject = match slipway.strip_prefix("system:serviceaccount:") {
+        Some(account) => format!("--serviceaccount={account}"),
+        None => format!("--user={slipway}"),
+    };
+    let namespace = target.service_account().and_then(|account| account.split(':').next()).unwrap_or(&target.namespace);
+    format!("`kubectl -n {namespace} create rolebinding slipway --clusterrole=slipway-namespace {subject}`")
+}
+
 /// 403 is said by RBAC, but also by quotas, by pod security and by admission policies: those are about the object.
 fn forbidden(told: &str, asked: Asked<'_>, target: &Target) -> Failure {
     let Asked { verb, resource, subject } = asked;
     let (user, namespace) = (&target.user, &target.namespace);
     let (code, message) = if told.contains("cannot impersonate") {
-        let needs = "grant it `impersonate` on that service account and on the groups system:serviceaccounts, \
-                     system:serviceaccounts:<namespace> and system:authenticated";
-        (Code::CredentialsRejected, format!("Slipway may not act as {user}: {needs}"))
+        (Code::CredentialsRejected, format!("Slipway may not act as {user}; it needs {}", lend(told, target)))
     } else if told.contains("User \"") && told.contains("cannot") {
         let needs = format!(
             "a Role in that namespace that allows it, and a RoleBinding of it to {user}, for instance {}",
@@ -219,7 +229,11 @@ mod tests {
              impersonate resource \"serviceaccounts\" in API group \"\" in the namespace \"shop\"",
         );
         assert_eq!(failure.code, Code::CredentialsRejected);
-        assert!(failure.message.starts_with("Slipway may not act as"), "{}", failure.message);
+        assert_eq!(
+            failure.message,
+            "Slipway may not act as system:serviceaccount:shop:deployer; it needs `kubectl -n shop create rolebinding \
+             slipway --clusterrole=slipway-namespace --serviceaccount=slipway:controller`"
+        );
     }
 
     #[test]

@@ -13,8 +13,9 @@ pub(crate) fn is_secret(object: &Value) -> bool {
 
 /// The object with every secret value replaced by its keyed hash. Other objects are returned as they are.
 ///
-/// Sealed are `data` (by its decoded bytes, so that it does not matter how they were written), `stringData`, and every
-/// annotation that is not Slipway's: other tools keep copies of the whole object there.
+/// Sealed are `data` (by its decoded bytes, so that it does not matter how they were written), `stringData`, every
+/// annotation that is not Slipway's, since other tools keep copies of the whole object there, and whatever is not as it is
+/// in a Secret: a field that was misspelt holds the value all the same.
 pub(crate) fn sealed(object: &Value, key: &SecretKey) -> Value {
     let mut out = object.clone();
     if !is_secret(object) {
@@ -30,7 +31,22 @@ pub(crate) fn sealed(object: &Value, key: &SecretKey) -> Value {
     seal_all(out.get_mut("data"), |_| false);
     seal_all(out.get_mut("stringData"), |_| false);
     seal_all(out.pointer_mut("/metadata/annotations"), |name| name.starts_with("slipway.dev/"));
+    for (name, value) in out.as_object_mut().into_iter().flatten() {
+        if !regular(name, value) {
+            *value = Value::String(key.seal(&bytes(value)));
+        }
+    }
     out
+}
+
+/// A field that a Secret has, of the type that it has there.
+fn regular(name: &str, value: &Value) -> bool {
+    match name {
+        "apiVersion" | "kind" | "type" => value.is_string(),
+        "metadata" | "data" | "stringData" => value.is_object(),
+        "immutable" => value.is_boolean(),
+        _ => false,
+    }
 }
 
 /// The object as it may be kept: sealed, also where it is not as a Secret should be, and where only the variables of a
@@ -46,16 +62,6 @@ pub(crate) fn kept(object: &Value, key: &SecretKey) -> Value {
         map.extend([("apiVersion".to_owned(), "v1".into()), ("kind".to_owned(), "Secret".into())]);
     }
     let mut out = sealed(&secret, key);
-    for (name, value) in out.as_object_mut().into_iter().flatten() {
-        let plain = match name.as_str() {
-            "apiVersion" | "kind" | "type" | "immutable" | "metadata" => true,
-            "data" | "stringData" => value.is_object(),
-            _ => false,
-        };
-        if !plain {
-            *value = Value::String(key.seal(&bytes(value)));
-        }
-    }
     for field in ["apiVersion", "kind"] {
         if let Some(written) = object.get(field) {
             out[field] = written.clone();
@@ -94,14 +100,28 @@ pub(crate) fn secrets(object: &Value) -> Vec<String> {
     if !is_secret(object) {
         return Vec::new();
     }
-    let values = object["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+    let public = |name: &str| matches!(name, "apiVersion" | "kind" | "type" | "metadata");
+    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| !public(name));
+    let mut values = Vec::new();
+    fields.for_each(|(_, value)| texts(value, &mut values));
     let mut found: Vec<String> = values
+        .into_iter()
         .flat_map(|text| [Some(text.to_owned()), decode(text).and_then(|raw| String::from_utf8(raw).ok())])
         .flatten()
         .filter(|text| text.len() >= 4)
         .collect();
     found.sort_by_key(|text| std::cmp::Reverse(text.len()));
     found
+}
+
+/// Every text in a value, however deep.
+fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// `message` without the secret values of `object`.
@@ -146,10 +166,11 @@ mod tests {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"annotations": {"other.tool/copy": "hunter22", "slipway.dev/owner": "a/b/c"}},
+            "stringdata": {"misspelt": "hunter23"}, "immutable": {"not": "a boolean, hunter24"},
             "data": {"a": "aHVudGVyMjI="}, "stringData": {"b": "hunter22"},
         });
         let text = sealed(&secret, &SecretKey::new([1; 32])).to_string();
-        assert!(!text.contains("hunter22") && !text.contains("aHVudGVyMjI="), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMjI="), "{text}");
         assert!(text.contains("a/b/c"), "{text}");
     }
 

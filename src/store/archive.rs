@@ -17,7 +17,7 @@ use crate::meta::{self, Meta};
 use crate::query::{self, HeadStatus, Line, Pool, ReadError};
 use crate::record::{Prepared, Record, RecordError};
 use crate::row::{AttemptRow, DeploymentRow, EnvironmentRow, PreviewRow, ReleaseRow};
-use crate::writer::{Hook, Request, Writer};
+use crate::writer::{Hook, Place, Request, Writer};
 
 /// How many requests may wait for the writer before a caller does.
 const QUEUE: usize = 1024;
@@ -46,6 +46,7 @@ impl Default for Options {
 pub struct Archive {
     requests: mpsc::Sender<Request>,
     pool: Pool,
+    place: Place,
     secret: SecretKey,
     installation: Uid,
 }
@@ -55,9 +56,14 @@ impl Archive {
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let Options { exclusive, checkpoint_key, checkpoint_every, hook } = options;
         let mut connection = connect::writer(path, true)?;
-        let lock = if exclusive { Some(connect::lock(path)?) } else { None };
+        let found = |source| OpenError::Io { path: path.to_owned(), doing: "its place cannot be found out", source };
+        // One file, one lock, by whichever name it was reached.
+        let file = std::fs::canonicalize(path).map_err(found)?;
+        let lock = if exclusive { Some(connect::lock(&file)?) } else { None };
+        let place = Place::of(&file).map_err(found)?;
         let meta = prepare(path, &mut connection)?;
-        let writer = Writer { connection, key: checkpoint_key, checkpoint_every, hook, _lock: lock };
+        let writer =
+            Writer { connection, key: checkpoint_key, checkpoint_every, hook, place: place.clone(), _lock: lock };
         writer.checkpoint().map_err(|source| connect::refused(path, source))?;
         let (requests, inbox) = mpsc::channel(QUEUE);
         thread::Builder::new().name("archive-writer".to_owned()).spawn(move || writer.run(inbox)).map_err(
@@ -66,9 +72,15 @@ impl Archive {
         Ok(Self {
             requests,
             pool: Pool::new(path.to_owned()),
+            place,
             secret: SecretKey::new(meta.secret),
             installation: meta.installation,
         })
+    }
+
+    /// Whether the file is still where it was opened; [`RecordError::Moved`] otherwise.
+    pub fn in_place(&self) -> Result<(), RecordError> {
+        self.place.check()
     }
 
     /// Stores a record, whole or not at all. It is durable when this returns.

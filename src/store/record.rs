@@ -92,8 +92,16 @@ pub enum RecordError {
         number: u64,
     },
     /// SQLite failed. The record may or may not be stored: record it again.
-    #[error("the archive could not be written")]
+    #[error("the archive could not be written: {0}")]
     Storage(#[source] Arc<rusqlite::Error>),
+    /// The file has another name by now, or none: what was written would be lost with the process.
+    #[error(
+        "the database file {path} was removed or replaced while it was in use: put it back, or a backup of it, and start the controller again"
+    )]
+    Moved {
+        /// Where it was.
+        path: String,
+    },
     /// The archive has been closed.
     #[error("the archive is closed")]
     Closed,
@@ -106,7 +114,9 @@ impl RecordError {
             Self::Diverged { .. } | Self::Gap { .. } | Self::Ahead { .. } | Self::Disagrees { .. } => {
                 Some("audit_diverged")
             }
-            Self::Misnamed { .. } | Self::TooLarge { .. } | Self::Storage(_) | Self::Closed => None,
+            Self::Misnamed { .. } | Self::TooLarge { .. } | Self::Storage(_) | Self::Moved { .. } | Self::Closed => {
+                None
+            }
         }
     }
 
@@ -120,6 +130,7 @@ impl RecordError {
             | Self::Disagrees { .. }
             | Self::Misnamed { .. }
             | Self::TooLarge { .. }
+            | Self::Moved { .. }
             | Self::Closed => false,
         }
     }

@@ -6,6 +6,9 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, ffi};
@@ -74,12 +77,40 @@ pub(crate) enum Request {
     Close(Answer<()>),
 }
 
+/// The file that was opened, and under which name.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Place {
+    /// The file that `path` names now.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: inode(path)? })
+    }
+
+    /// Whether the path still names that file. SQLite goes on with a file that has lost its name.
+    pub(crate) fn check(&self) -> Result<(), RecordError> {
+        match inode(&self.path) {
+            Ok(found) if found == self.inode => Ok(()),
+            Ok(_) | Err(_) => Err(RecordError::Moved { path: self.path.display().to_string() }),
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
 /// The writer thread's belongings.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) key: Option<CheckpointKey>,
     pub(crate) checkpoint_every: u64,
     pub(crate) hook: Option<Hook>,
+    pub(crate) place: Place,
     /// Held as long as this thread can write.
     pub(crate) _lock: Option<File>,
 }
@@ -127,6 +158,7 @@ impl Writer {
     }
 
     fn transaction(&self, batch: &[Request], outcomes: &mut Vec<Result<u64, RecordError>>) -> Result<(), RecordError> {
+        self.place.check()?;
         self.sql("BEGIN IMMEDIATE")?;
         let done = self.write(batch, outcomes);
         if done.is_err() && !self.connection.is_autocommit() {
@@ -194,6 +226,7 @@ impl Writer {
 
     /// Leaves one file behind, without a write-ahead log.
     fn close(self) -> Result<(), RecordError> {
+        self.place.check()?;
         self.checkpoint()?;
         let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy != 0 {

@@ -20,13 +20,19 @@ async fn one_that_is_deleted_while_it_is_applied_stays_until_nothing_can_go_back
     stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
     stage.until("web", "is there", |_: &Workload| true).await;
     stage.delete::<Release>("web-v1").await;
+    stage.until("web-v1", "is still there", |release: &Release| release.metadata.deletion_timestamp.is_some()).await;
 
     stage.phase("web-v1", Phase::Succeeded).await;
     let current = stage.environment("dev", "is free", |status| status.claim.is_none()).await;
     let status = current.status.unwrap();
     assert_eq!(status.phase, EnvironmentPhase::Active);
     assert_eq!(status.services[0].current_release.as_ref().unwrap().name, "web-v1");
-    assert!(stage.get::<Release>("web-v1").await.metadata.deletion_timestamp.is_some());
+    let says = |release: &Release| {
+        let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+        ready.is_some_and(|ready| ready.reason == "InUse" && ready.message.contains("environment dev"))
+    };
+    assert!(stage.until("web-v1", "says who needs it", says).await.metadata.deletion_timestamp.is_some());
 
     for name in ["web-v2", "web-v3"] {
         stage.apply(ALICE, &release(name, "web", &[workload("web", name)])).await;

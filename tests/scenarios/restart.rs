@@ -4,6 +4,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use serde_json::json;
 use slipway_crd::{Deployment, Release};
+use slipway_domain::environment::Readiness;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{config, deployment, environment, release, workload};
 use slipway_tests::stage::{ALICE, Stage};
@@ -80,6 +81,44 @@ fn archived(stage: &Stage) -> Vec<(String, String)> {
         .unwrap();
     let rows = written.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_term_that_cannot_have_been_stops_only_the_object_that_claims_it() {
+    let mut stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
+    stage.phase("web-v1", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    stage.stop().await;
+    let forge = |epoch: u64| json!({"status": {"audit": {"epoch": epoch}}}).to_string();
+    let forged = |epoch: u64| {
+        let name = ["patch", "deployments.slipway.dev", "web-v1", "-n", &stage.namespace, "--subresource=status"];
+        stage.kubectl(&[&name[..], &["--type=merge", "-p", &forge(epoch)]].concat())
+    };
+    assert!(!forged(u64::MAX >> 1).status.success(), "no number that JSON cannot carry");
+    assert!(forged(slipway_crd::NUMBER_MAX).status.success());
+
+    stage.start().await;
+    stage.controller().says("cannot have been").await;
+    stage.apply(ALICE, &deployment("web-v2", "web", "dev", "web-v1")).await;
+    stage.phase("web-v2", Phase::Succeeded).await;
+    stage.verify();
+}
+
+#[tokio::test]
+async fn a_database_that_is_taken_away_ends_the_controller() {
+    let mut stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.environment("dev", "is ready", |status| status.readiness == Readiness::Ready).await;
+    let elsewhere = stage.database().with_extension("elsewhere");
+    std::fs::rename(stage.database(), &elsewhere).unwrap();
+    stage.controller().says("was removed or replaced").await;
+    assert_eq!(stage.stop().await.status.code(), Some(1));
+    std::fs::rename(&elsewhere, stage.database()).unwrap();
+    stage.start().await;
+    stage.verify();
 }
 
 #[tokio::test]
