@@ -28,7 +28,7 @@ impl Notices {
     /// Starts publishing through `client`.
     pub fn start(client: Client) -> Self {
         let (sender, mut receiver) = mpsc::channel::<(_, KubeEventText)>(BACKLOG);
-        let recorder = Recorder::new(client, Reporter { controller: "slipway".to_owned(), instance: None });
+        let reporter = Reporter { controller: "slipway".to_owned(), instance: None };
         tokio::spawn(async move {
             while let Some((reference, text)) = receiver.recv().await {
                 let event = KubeEvent {
@@ -38,6 +38,8 @@ impl Notices {
                     action: text.reason.to_owned(),
                     secondary: None,
                 };
+                // A recorder keeps what it has published for minutes, to count repetitions. What happened never repeats.
+                let recorder = Recorder::new(client.clone(), reporter.clone());
                 if let Err(error) = recorder.publish(&event, &reference).await {
                     tracing::debug!(%error, "an Event could not be published");
                 }
