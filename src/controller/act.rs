@@ -69,7 +69,7 @@ pub async fn settle<R: Resources>(cx: &Context<R>, scene: &Scene, outcome: Outco
     publish::environment(cx, wire, &status).await?;
     let _ = cx.wake_environment.send(Key::of(&**wire));
     // A Release that has just become unused may be waiting to go; the one that was applied may never have been used.
-    let applied = scene.deployment.request.operation.release().map(|name| name.as_str());
+    let applied = scene.deployment.request.operation.release().map(slipway_domain::name::ReleaseName::as_str);
     for name in releases_of(&environment.status).difference(&releases_of(&status)).copied().chain(applied) {
         let _ = cx.wake_release.send(scene.key.sibling(name));
     }

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: an attempt id runs at most once at a time; its outcome stays until [`Executor::forget`], or until one that
 //! was stopped is started again; one that waits for a place can be stopped. A place is held for as long as the attempt
-//! keeps it: while it writes, not while it only watches. Assumes that whoever starts an attempt has archived it first. After a crash nothing of this
-//! is left: the attempt is then [`Progress::Absent`] and is started anew under the same id.
+//! keeps it: while it writes, not while it only watches. Assumes that whoever starts an attempt has archived it first.
+//! After a crash nothing of this is left: the attempt is then [`Progress::Absent`] and is started anew under the same id.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -63,6 +63,6 @@ fn used_by<R: Resources>(cx: &Context<R>, key: &Key) -> Option<String> {
         return Some(format!("deployment {}", deployment.name));
     }
     let mut here = cx.environments.within(&key.namespace).into_iter();
-    let user = here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)));
-    user.map(|environment| format!("environment {}", environment.name))
+    let found = here.find(|environment| cx.environments.get(environment).is_some_and(|environment| uses(&environment)));
+    found.map(|environment| format!("environment {}", environment.name))
 }

@@ -31,18 +31,18 @@ pub async fn reconcile_all<R: Resources>(
     release_wakes: mpsc::UnboundedReceiver<Key>,
 ) {
     // Each kind is watched once; what other kinds wait for is told apart from the same streams.
-    let waker = cx.clone();
+    let shared = cx.clone();
     let environments = cx.environments.fill(cx.resources.watch(), move |environment| {
-        release::wake_unused(&waker, environment);
-        wake_waiting(&waker, &Key::of(environment));
+        release::wake_unused(&shared, environment);
+        wake_waiting(&shared, &Key::of(environment));
     });
-    let waker = cx.clone();
+    let shared = cx.clone();
     let releases = cx.releases.fill(cx.resources.watch(), move |release| {
         let key = Key::of(release);
-        for named in waker.deployments.group(&for_release(&key, &key.name)) {
+        for named in shared.deployments.group(&for_release(&key, &key.name)) {
             // Whether it can go concerns those behind it in the queue as well.
-            if let Some(deployment) = waker.deployments.in_motion(&named) {
-                wake_waiting(&waker, &named.sibling(&deployment.spec.environment_ref.name));
+            if let Some(deployment) = shared.deployments.in_motion(&named) {
+                wake_waiting(&shared, &named.sibling(&deployment.spec.environment_ref.name));
             }
         }
     });
@@ -55,7 +55,7 @@ pub async fn reconcile_all<R: Resources>(
             |_, error, cx| retry("environment", error, &cx),
             cx.clone(),
         )
-        .for_each(|outcome| std::future::ready(unread("environments", outcome)));
+        .for_each(|outcome| unread("environments", outcome));
     let releases = controller(releases, cx.releases.names())
         .reconcile_on(refs(release_wakes))
         .run(
@@ -63,7 +63,7 @@ pub async fn reconcile_all<R: Resources>(
             |_, error, cx| retry("release", error, &cx),
             cx.clone(),
         )
-        .for_each(|outcome| std::future::ready(unread("releases", outcome)));
+        .for_each(|outcome| unread("releases", outcome));
     let deployments = controller(deployments, cx.deployments.names())
         .reconcile_on(refs(wakes))
         .reconcile_on(refs(from_others))
@@ -72,7 +72,7 @@ pub async fn reconcile_all<R: Resources>(
             |_, error, cx| retry("deployment", error, &cx),
             cx.clone(),
         )
-        .for_each(|outcome| std::future::ready(unread("deployments", outcome)));
+        .for_each(|outcome| unread("deployments", outcome));
     tokio::join!(environments, releases, deployments);
 }
 
@@ -95,10 +95,14 @@ fn wake_waiting<R: Resources>(cx: &Context<R>, group: &Key) {
 
 /// A watch that fails is tried again with growing pauses. Until then nothing of this kind is seen, which somebody has to
 /// learn from somewhere; failed reconciliations have been told of by [`retry`].
-fn unread<T, E: Error + 'static>(what: &'static str, outcome: Result<T, controller::Error<E, watcher::Error>>) {
+fn unread<T, E: Error + 'static>(
+    what: &'static str,
+    outcome: Result<T, controller::Error<E, watcher::Error>>,
+) -> std::future::Ready<()> {
     if let Err(controller::Error::QueueError(error)) = outcome {
         tracing::warn!(error = %crate::explain(&error), "the watch of {what} failed; it is tried again");
     }
+    std::future::ready(())
 }
 
 impl Cached for Deployment {
