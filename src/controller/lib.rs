@@ -2,7 +2,10 @@
 //!
 //! The domain decides; this crate reads what decisions are made from, writes what they say, and carries out what they
 //! name, in the order that loses no event and doubles no effect.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")
+)]
 
 mod act;
 mod adopt;

@@ -3,9 +3,11 @@
 //! What the API server can refuse, the schemas here make it refuse, with a sentence; what it cannot is refused where
 //! the object is read ([`read`]), for that object alone.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-// kube's derive copies every struct into a function, where `pub` reaches nobody.
-#![allow(unreachable_pub)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")
+)]
+#![allow(unreachable_pub, reason = "kube's derive copies every struct into a function, where `pub` reaches nobody")]
 
 pub mod audit;
 pub mod condition;

@@ -52,10 +52,9 @@ fn restate(schema: &mut Value) {
 
 /// A number without a fraction, as an integer.
 fn whole(number: f64) -> Option<i64> {
-    // Bounds in the schemas are small; anything that needs rounding stays as it is.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "what does not come back as it was stays a float")]
     let integer = number as i64;
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a bound that loses something is not the same number any more")]
     let same = (integer as f64).to_bits() == number.to_bits();
     same.then_some(integer)
 }

@@ -3,7 +3,10 @@
 //! Nothing here waits, reads a clock, rolls dice, or knows Kubernetes, SQL or HTTP: every function is total and is given
 //! all that it needs. What acts on the decisions lives in the other crates.
 #![warn(missing_docs)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")
+)]
 
 pub mod admission;
 pub mod attempt;

@@ -3,9 +3,12 @@
 //! It acts on one cluster through the client it is given, as the account of each target. It keeps nothing between calls
 //! but what the cluster serves, so every call may be repeated after a crash.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")
+)]
 // A test table reads better without references.
-#![cfg_attr(test, allow(clippy::needless_pass_by_value))]
+#![cfg_attr(test, allow(clippy::needless_pass_by_value, reason = "cases are written as values"))]
 
 pub mod apply;
 mod client;

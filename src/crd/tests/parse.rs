@@ -1,6 +1,6 @@
 //! One valid fixture, one mutation, one named field.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")]
 
 use rstest::rstest;
 use serde_json::{Value, json};

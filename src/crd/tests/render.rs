@@ -1,6 +1,6 @@
 //! What is rendered reads back as it was, and renders again to the same bytes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")]
 
 use std::collections::BTreeMap;
 
