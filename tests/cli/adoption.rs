@@ -1,5 +1,9 @@
 //! `slipway audit adopt`: what the controller prints is pasted, and the controller goes on from it.
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt as _;
+use kube::api::Api;
+use kube::runtime::wait::await_condition;
 use slipway_crd::{Deployment, Environment};
 use slipway_domain::event::{Action, Detail};
 use slipway_domain::name::Uid;
@@ -280,12 +284,11 @@ async fn a_database_from_before_is_accepted_as_it_is_and_the_controller_goes_on(
 
 /// Waits until the Lease has the head of the archive.
 async fn remembered(stage: &Stage, head: &str) {
-    let path = "jsonpath={.metadata.annotations.slipway\\.dev/audit-head}";
-    let get = ["get", "lease", &stage.namespace, "--namespace", "slipway-system", "-o", path];
-    let met = async {
-        while stage.kubectl_says(&get) != head {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
+    let leases: Api<Lease> = Api::namespaced(stage.admin.clone(), "slipway-system");
+    let says = |lease: Option<&Lease>| {
+        lease.is_some_and(|lease| lease.annotations().get("slipway.dev/audit-head").is_some_and(|said| said == head))
     };
-    assert!(tokio::time::timeout(PATIENCE, met).await.is_ok(), "the lease does not say {head}");
+    let met = await_condition(leases, &stage.namespace, says);
+    let told = tokio::time::timeout(PATIENCE, met).await;
+    assert!(matches!(told, Ok(Ok(_))), "the lease does not say {head}");
 }

@@ -1,12 +1,14 @@
 //! A Deployment that goes well, and what everyone sees of it.
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Event as KubeEvent};
 use kube::api::{Api, ListParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use slipway_crd::{Deployment, Environment};
 use slipway_domain::environment::{EnvironmentPhase, Readiness};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
-use slipway_tests::stage::{ALICE, Stage};
+use slipway_tests::stage::{ALICE, PATIENCE, Stage};
 
 use serde_json::json;
 
@@ -84,15 +86,12 @@ async fn kubectl_waits_for_it_describes_it_and_lists_it() {
     }
 
     let events: Api<KubeEvent> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    let about = watcher::Config::default().fields(&format!("involvedObject.uid={created}"));
+    let told = watcher(events.clone(), about).applied_objects().take(5).try_collect::<Vec<_>>();
+    tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap();
     let about = ListParams::default().fields(&format!("involvedObject.uid={created}"));
-    let mut reasons: Vec<String> = Vec::new();
-    for _ in 0..400 {
-        reasons = events.list(&about).await.unwrap().into_iter().filter_map(|event| event.reason).collect();
-        if reasons.len() >= 5 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+    let mut reasons: Vec<String> =
+        events.list(&about).await.unwrap().into_iter().filter_map(|event| event.reason).collect();
     reasons.sort();
     assert_eq!(reasons, ["Applied", "Applying", "Confirmed", "Created", "Previewed"]);
 }
