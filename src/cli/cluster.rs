@@ -5,7 +5,7 @@ use std::path::Path;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-use crate::Failure;
+use crate::{Failure, connection};
 
 /// The configuration in `kubeconfig`, or what a pod or the environment offers.
 pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<String>) -> Result<Config, Failure> {
@@ -33,6 +33,6 @@ pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<String>) -
 /// A client for that cluster.
 pub(crate) async fn client(kubeconfig: Option<&Path>, context: Option<String>) -> Result<Client, Failure> {
     let config = config(kubeconfig, context).await?;
-    Client::try_from(config)
+    connection::client(config)
         .map_err(|error| Failure::Usage(format!("the cluster cannot be used: {}", slipway_controller::explain(&error))))
 }

@@ -10,6 +10,7 @@
 
 mod audit;
 mod cluster;
+mod connection;
 mod controller;
 mod generate;
 
