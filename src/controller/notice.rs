@@ -8,8 +8,8 @@ use kube::runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter};
 use slipway_domain::event::{Action, Event};
 use tokio::sync::mpsc;
 
-/// How many wait to be published before further ones are dropped.
-const BACKLOG: usize = 1024;
+/// How many wait to be published before further ones are dropped: those of more than a thousand deployments at once.
+const BACKLOG: usize = 8192;
 /// The longest note that the API takes.
 const NOTE_MAX: usize = 1000;
 
