@@ -55,7 +55,9 @@ impl Bed {
     /// Starts the controller, on the database of the last time.
     pub(crate) async fn controller(&self) -> Outcome<Controller> {
         let log = self.folder.path().join("slipway.log");
-        Controller::start(&self.binary, self.plane.kubeconfig(), &self.database(), &log).await
+        let kubeconfig = self.folder.path().join("controller.kubeconfig");
+        self.plane.kubeconfig_of("slipway-system", "slipway", &kubeconfig)?;
+        Controller::start(&self.binary, &kubeconfig, &self.database(), &log).await
     }
 
     /// The archive.

@@ -99,5 +99,11 @@ pub(crate) fn surroundings() -> Value {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
             "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": NAMESPACE}],
         },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "slipway", "namespace": NAMESPACE},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "slipway-namespace"},
+            "subjects": [{"kind": "ServiceAccount", "name": "slipway", "namespace": "slipway-system"}],
+        },
     ]})
 }

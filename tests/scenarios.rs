@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
 
 mod scenarios {
+    mod attacks;
     mod bad_input;
     mod delivery;
     mod ending;

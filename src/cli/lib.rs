@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 mod controller;
 mod generate;
+mod kubeconfig;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Audit(audit::Command),
     /// Print everything a cluster needs, for `kubectl apply --server-side -f -`.
     Manifests,
+    /// Write a kubeconfig of the controller's own account.
+    Kubeconfig(kubeconfig::Arguments),
     /// Write the files that come from code: CRDs, policies, contracts.
     #[command(hide = true)]
     Generate(generate::Arguments),
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Controller(arguments) => controller::run(arguments),
         Command::Audit(command) => audit::run(command),
         Command::Manifests => manifests(),
+        Command::Kubeconfig(arguments) => kubeconfig::run(arguments),
         Command::Generate(arguments) => generate::run(arguments),
     };
     match outcome {

@@ -7,6 +7,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails is a test that fails")
 )]
 
+mod account;
 mod act;
 mod adopt;
 mod cache;

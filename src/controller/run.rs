@@ -23,7 +23,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notice::Notices;
 use crate::runtime::Runtimes;
-use crate::{streams, term};
+use crate::{account, streams, term};
 
 /// How many attempts write at a time.
 const PLACES: usize = 64;
@@ -151,6 +151,7 @@ async fn check_cluster(client: &Client, config: &Config) -> Result<(), RunError>
             return Err(RunError::Cluster(missing_resources()));
         }
     }
+    account::check(client).await?;
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client.clone());
     let lease = &config.lease.namespace;
     match namespaces.get_opt(lease).await {

@@ -35,6 +35,11 @@ pub fn definitions() -> Result<Vec<Value>, GenerateError> {
     Ok(definitions)
 }
 
+/// The admission policies, each with its binding: those that stamp and those that refuse.
+pub fn policies() -> Vec<Value> {
+    stamp::policies()
+}
+
 /// Everything but the controller's workload, as YAML in the order in which it is applied.
 pub fn everything() -> Result<String, GenerateError> {
     let namespace = json!({

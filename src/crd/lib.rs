@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, reason = "kube's derive copies every struct into a function, where `pub` reaches nobody")]
 
+mod admission;
 pub mod audit;
 pub mod condition;
 pub mod deployment;

@@ -23,6 +23,7 @@ use crate::{Release, running};
 
 pub use deployment::{deployment, last_words};
 pub use environment::environment;
+pub(crate) use environment::{CHECK_RETRIES, CHECK_STATUS, CHECK_TIMEOUT};
 
 /// One field that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,7 @@ use slipway_domain::environment::RunningRelease;
 
 pub use deployment::deployment;
 pub use environment::environment;
+pub(crate) use refused::INVALID;
 pub use refused::{refused, refused_environment};
 pub use release::release;
 

@@ -7,12 +7,12 @@
 use serde_json::{Value, json};
 
 use crate::install::labels;
-use crate::{AUDIT_FINALIZER, GROUP, IN_USE_FINALIZER};
+use crate::{AUDIT_FINALIZER, GROUP, IN_USE_FINALIZER, admission};
 
-const API_VERSION: &str = "admissionregistration.k8s.io/v1";
+pub(crate) const API_VERSION: &str = "admissionregistration.k8s.io/v1";
 const CALLER: &str = "request.userInfo.username";
 
-/// The policies that stamp, each with its binding.
+/// The policies that stamp and those that refuse, each with its binding.
 pub fn policies() -> Vec<Value> {
     [
         stamp(
@@ -38,6 +38,7 @@ pub fn policies() -> Vec<Value> {
     ]
     .into_iter()
     .flatten()
+    .chain(admission::policies())
     .collect()
 }
 
@@ -51,7 +52,7 @@ fn release_stays() -> [Value; 2] {
         "metadata": metadata(name),
         "spec": {
             "failurePolicy": "Fail",
-            "matchConstraints": constraints("releases", &["UPDATE"]),
+            "matchConstraints": constraints(&["releases"], &["UPDATE"]),
             "validations": [{
                 "expression": "object.spec == oldObject.spec",
                 "message": "spec cannot be changed: create a new Release",
@@ -118,7 +119,7 @@ fn stamp(plural: &str, patches: &[String]) -> [Value; 2] {
         "spec": {
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
-            "matchConstraints": constraints(plural, &["CREATE", "UPDATE"]),
+            "matchConstraints": constraints(&[plural], &["CREATE", "UPDATE"]),
             // Without a spec there is nothing to stamp; the schema then says what is missing.
             "matchConditions": [{"name": "has-a-spec", "expression": "has(object.spec)"}],
             "mutations": mutations,
@@ -133,15 +134,15 @@ fn stamp(plural: &str, patches: &[String]) -> [Value; 2] {
     [policy, binding]
 }
 
-fn metadata(name: &str) -> Value {
+pub(crate) fn metadata(name: &str) -> Value {
     json!({"name": name, "labels": labels()})
 }
 
-fn constraints(plural: &str, operations: &[&str]) -> Value {
+pub(crate) fn constraints(resources: &[&str], operations: &[&str]) -> Value {
     json!({
         "matchPolicy": "Equivalent",
         "resourceRules": [{
-            "apiGroups": [GROUP], "apiVersions": ["*"], "operations": operations, "resources": [plural],
+            "apiGroups": [GROUP], "apiVersions": ["*"], "operations": operations, "resources": resources,
             "scope": "Namespaced",
         }],
     })

@@ -5,13 +5,14 @@
 
 use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
 use crate::environment::{Environment, RuntimeKind};
+use crate::intent::Intent;
 use crate::name::Actor;
-use crate::phase::Phase;
 use crate::policy::Tier;
 use crate::refusal::Refusal;
 use crate::review::{Review, Verdict, judge};
 use crate::rollback::{Origin, Rollback, RollbackState};
 
+pub mod environment;
 #[cfg(test)]
 mod tests;
 
@@ -85,6 +86,20 @@ impl Caller {
         })
     }
 
+    /// Whether the caller may do this in their own name, as things stand.
+    fn says(&self, intent: Intent, named: &Actor, old: &Deployment) -> Result<(), Refusal> {
+        self.is(named, intent.actor_field())?;
+        self.may(intent.verb(), &old.request)?;
+        possible(intent, old)
+    }
+
+    fn acts_for(&self, requester: &Actor) -> Result<(), Refusal> {
+        if self.verbs.contains(&Verb::ActAs) {
+            return Ok(());
+        }
+        Err(Refusal::MayNotActFor { actor: self.actor.clone(), requester: requester.clone() })
+    }
+
     fn is(&self, named: &Actor, field: &str) -> Result<(), Refusal> {
         if self.actor == *named {
             return Ok(());
@@ -93,8 +108,16 @@ impl Caller {
     }
 }
 
+/// The account that the controller runs as, and the only one that writes status.
+pub const CONTROLLER_ACCOUNT: &str = "system:serviceaccount:slipway-system:slipway";
+/// The account that empties a namespace that is being deleted.
+pub const NAMESPACE_CONTROLLER: &str = "system:serviceaccount:kube-system:namespace-controller";
+
 /// The accounts that are not people.
 pub const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
+
+/// What is said where people report work that the controller does.
+pub const BY_HAND_ONLY: &str = "is for the manual runtime: here the controller starts and finishes";
 
 /// What is said of decisions that come with the request they are about.
 pub const UNDECIDED_AT_FIRST: &str = "a new deployment carries no confirmation, review, rollback or abort yet";
@@ -136,10 +159,26 @@ pub fn request(request: &Request, environment: Option<&Environment>) -> Result<(
     Ok(())
 }
 
+/// Whether `caller` may delete a Deployment: once it has ended. The end is what the history tells.
+pub fn delete(old: &Deployment, caller: &Actor) -> Result<(), Refusal> {
+    if old.status.phase.ended() || old.deleting || caller.as_str() == NAMESPACE_CONTROLLER {
+        return Ok(());
+    }
+    Err(Refusal::Unfinished { phase: old.status.phase, first: Intent::Abort.as_str() })
+}
+
+/// Whether `caller` may do what is the controller's: write status, remove its finalizers.
+pub fn control(caller: &Actor, what: &'static str) -> Result<(), Refusal> {
+    if caller.as_str() == CONTROLLER_ACCOUNT {
+        return Ok(());
+    }
+    Err(Refusal::ControllerOnly { actor: caller.clone(), what })
+}
+
 fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) -> Result<(), Refusal> {
     caller.is(&new.request.submitted_by, "spec.submittedBy")?;
     if new.request.requester != caller.actor {
-        caller.may(Verb::ActAs, &new.request)?;
+        caller.acts_for(&new.request.requester)?;
     }
     caller.may(Verb::Deploy, &new.request)?;
     if new.intents != Intents::default() {
@@ -158,6 +197,7 @@ fn update(
         return Err(Refusal::Immutable { field: "spec".to_owned(), hint: "create a new Deployment" });
     }
     kept(&old.intents, &new.intents)?;
+    aborted(old, new)?;
     confirmations(old, new, caller)?;
     reviews(old, new, caller, environment)?;
     manual(old, new, caller, environment)?;
@@ -187,9 +227,7 @@ fn kept(old: &Intents, new: &Intents) -> Result<(), Refusal> {
 
 fn confirmations(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
     for entry in new.intents.confirmations.iter().filter(|entry| !old.intents.confirmations.contains(entry)) {
-        caller.is(&entry.actor, "spec.confirmations[].actor")?;
-        caller.may(Verb::Deploy, &new.request)?;
-        phase("confirm", old, &[Phase::Previewed])?;
+        caller.says(Intent::Confirm, &entry.actor, old)?;
         stands(old, &entry.preview_ref.to_string())?;
     }
     Ok(())
@@ -202,8 +240,8 @@ fn reviews(
     environment: Option<&Environment>,
 ) -> Result<(), Refusal> {
     for entry in new.intents.reviews.iter().filter(|entry| !old.intents.reviews.contains(entry)) {
-        caller.is(&entry.reviewer, "spec.reviews[].reviewer")?;
-        caller.may(Verb::Approve, &old.request)?;
+        caller.is(&entry.reviewer, Intent::Approve.actor_field())?;
+        caller.may(Intent::Approve.verb(), &old.request)?;
         match old.status.rollback.as_ref().filter(|rollback| rollback.reference == entry.subject) {
             Some(rollback) => rollback_review(old, rollback, entry, environment)?,
             None => review(old, entry)?,
@@ -236,11 +274,11 @@ fn rollback_review(
 
 /// One new review of the preview that stands.
 fn review(old: &Deployment, entry: &Review) -> Result<(), Refusal> {
-    let action = match entry.verdict {
-        Verdict::Approve => "approve",
-        Verdict::Reject => "reject",
+    let intent = match entry.verdict {
+        Verdict::Approve => Intent::Approve,
+        Verdict::Reject => Intent::Reject,
     };
-    phase(action, old, &[Phase::PendingApproval])?;
+    possible(intent, old)?;
     judge(&old.request, &entry.reviewer, entry.verdict, entry.note.as_ref())?;
     stands(old, &entry.subject)?;
     undecided(old, &entry.subject, old.status.ticket.as_ref().map_or(1, |ticket| ticket.required))
@@ -265,23 +303,19 @@ fn manual(
     caller: &Caller,
     environment: Option<&Environment>,
 ) -> Result<(), Refusal> {
-    let reported = (&old.intents.start, &old.intents.finish) != (&new.intents.start, &new.intents.finish);
-    if reported && environment.is_some_and(|environment| environment.runtime != RuntimeKind::Manual) {
-        return Err(invalid("spec.manual", "is for the manual runtime: here the controller starts and finishes"));
-    }
     if let (None, Some(start)) = (&old.intents.start, &new.intents.start) {
-        caller.is(&start.actor, "spec.manual.start.actor")?;
-        caller.may(Verb::Deploy, &new.request)?;
-        phase("start", old, &[Phase::Approved])?;
+        caller.says(Intent::Start, &start.actor, old)?;
     }
     if let (None, Some(finish)) = (&old.intents.finish, &new.intents.finish) {
-        let (actor, action) = match finish {
-            Finish::Succeeded(report) => (&report.actor, "succeed"),
-            Finish::Failed(act) => (&act.actor, "fail"),
+        let (actor, intent) = match finish {
+            Finish::Succeeded(report) => (&report.actor, Intent::Succeed),
+            Finish::Failed(act) => (&act.actor, Intent::Fail),
         };
-        caller.is(actor, "spec.manual.finish.actor")?;
-        caller.may(Verb::Deploy, &new.request)?;
-        phase(action, old, &[Phase::Applying])?;
+        caller.says(intent, actor, old)?;
+    }
+    let reported = (&old.intents.start, &old.intents.finish) != (&new.intents.start, &new.intents.finish);
+    if reported && environment.is_some_and(|environment| environment.runtime != RuntimeKind::Manual) {
+        return Err(invalid("spec.manual", BY_HAND_ONLY));
     }
     Ok(())
 }
@@ -291,9 +325,7 @@ fn rollbacks(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), 
     let asked = old.intents.rollbacks.iter().any(|entry| !old.status.handled_rollbacks.contains(&entry.id));
     let fresh = new.intents.rollbacks.iter().filter(|entry| !old.intents.rollbacks.contains(entry));
     for (place, entry) in fresh.enumerate() {
-        caller.is(&entry.actor, "spec.rollbacks[].actor")?;
-        caller.may(Verb::Rollback, &new.request)?;
-        phase("rollback", old, &[Phase::Applying, Phase::Succeeded, Phase::Failed])?;
+        caller.says(Intent::Rollback, &entry.actor, old)?;
         if open || asked || place > 0 {
             return Err(Refusal::RollbackOpen);
         }
@@ -301,17 +333,14 @@ fn rollbacks(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), 
     Ok(())
 }
 
-const BEFORE_START: [Phase; 4] = [Phase::Pending, Phase::Previewed, Phase::PendingApproval, Phase::Approved];
-
 fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
     let (was, is) = (&old.intents, &new.intents);
     let fresh = |before: &Option<Act>, after: &Option<Act>| before.is_none().then(|| after.clone()).flatten();
     if let Some(act) = fresh(&was.break_glass, &is.break_glass) {
-        single(&act, "spec.breakGlass.actor", Verb::BreakGlass, new, caller)?;
-        phase("break glass", old, &[Phase::PendingApproval])?;
+        caller.says(Intent::BreakGlass, &act.actor, old)?;
     }
     if let Some(act) = fresh(&was.after_review, &is.after_review) {
-        single(&act, "spec.afterReview.actor", Verb::Approve, new, caller)?;
+        caller.says(Intent::AfterReview, &act.actor, old)?;
         judge(&old.request, &act.actor, Verdict::Approve, Some(&act.note))?;
         match &was.break_glass {
             None => return Err(invalid("spec.afterReview", "is for what has skipped review")),
@@ -322,23 +351,15 @@ fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refus
         }
     }
     if let Some(act) = fresh(&was.override_freeze, &is.override_freeze) {
-        single(&act, "spec.overrideFreeze.actor", Verb::BreakGlass, new, caller)?;
-        phase("override freeze", old, &BEFORE_START)?;
+        caller.says(Intent::OverrideFreeze, &act.actor, old)?;
     }
     if let Some(act) = fresh(&was.abort, &is.abort) {
-        single(&act, "spec.abort.actor", Verb::Deploy, new, caller)?;
-        let [a, b, c, d] = BEFORE_START;
-        phase("abort", old, &[a, b, c, d, Phase::Applying])?;
+        caller.says(Intent::Abort, &act.actor, old)?;
         if old.status.rollback.as_ref().is_some_and(|rollback| rollback.state == RollbackState::Running) {
             return Err(Refusal::RollbackOpen);
         }
     }
-    aborted(old, new)
-}
-
-fn single(act: &Act, field: &str, verb: Verb, new: &Deployment, caller: &Caller) -> Result<(), Refusal> {
-    caller.is(&act.actor, field)?;
-    caller.may(verb, &new.request)
+    Ok(())
 }
 
 /// After an abort nothing more is accepted but a second look at a broken glass.
@@ -357,11 +378,11 @@ fn stands(old: &Deployment, named: &str) -> Result<(), Refusal> {
     if current == named { Ok(()) } else { Err(Refusal::PreviewMismatch { named: named.to_owned(), current }) }
 }
 
-fn phase(action: &'static str, old: &Deployment, allowed: &[Phase]) -> Result<(), Refusal> {
-    if allowed.contains(&old.status.phase) {
+fn possible(intent: Intent, old: &Deployment) -> Result<(), Refusal> {
+    if intent.phases().contains(&old.status.phase) {
         return Ok(());
     }
-    Err(Refusal::WrongPhase { action, phase: old.status.phase })
+    Err(Refusal::WrongPhase { action: intent.as_str(), phase: old.status.phase })
 }
 
 fn invalid(field: &str, problem: &str) -> Refusal {

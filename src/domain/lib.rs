@@ -20,6 +20,7 @@ pub mod event;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+pub mod intent;
 pub mod name;
 pub mod phase;
 pub mod policy;
@@ -29,5 +30,6 @@ pub mod refusal;
 pub mod review;
 pub mod rollback;
 pub mod runtime;
+pub mod safeguard;
 pub mod upkeep;
 pub mod wait;

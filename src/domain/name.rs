@@ -145,6 +145,11 @@ impl Actor {
         Self(CONTROLLER.to_owned())
     }
 
+    /// A word in the place of a name, in a sentence that somebody else completes.
+    pub fn stand_in(word: &'static str) -> Self {
+        Self(word.to_owned())
+    }
+
     /// Somebody who is not Slipway: whoever asks, decides or is said to have.
     pub fn person(text: &str) -> Result<Self, NameError> {
         if text.trim() == CONTROLLER {

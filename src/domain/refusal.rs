@@ -67,6 +67,44 @@ pub enum Refusal {
         /// Where.
         environment: String,
     },
+    /// The caller names somebody they may not speak for.
+    #[error(
+        "{actor} may not ask for changes in the name of {requester}: ask for the verb \"actas\" on requesters.slipway.dev/{requester}"
+    )]
+    MayNotActFor {
+        /// Who.
+        actor: Actor,
+        /// For whom.
+        requester: Actor,
+    },
+    /// Slipway's own business.
+    #[error("{actor} may not {what}: only the controller does")]
+    ControllerOnly {
+        /// Who.
+        actor: Actor,
+        /// What.
+        what: &'static str,
+    },
+    /// A Deployment is to go before it has ended.
+    #[error("delete is not possible while the deployment is {phase}: {first} it first, so that the history knows who")]
+    Unfinished {
+        /// Where the Deployment is.
+        phase: Phase,
+        /// What to do before.
+        first: &'static str,
+    },
+    /// An Environment would ask for less, or go while it is needed, and the caller may not decide that.
+    #[error(
+        "environment {environment} {what}, which {actor} may not decide: ask for the verb \"govern\" on environments.slipway.dev/{environment}"
+    )]
+    Ungoverned {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        environment: String,
+        /// What would become of it.
+        what: String,
+    },
     /// A service account must name a person.
     #[error(
         "{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval"
@@ -187,10 +225,14 @@ impl Refusal {
     pub fn code(&self) -> Code {
         match self {
             Self::Invalid { .. } | Self::Immutable { .. } => Code::ValidationFailed,
-            Self::WrongPhase { .. } => Code::InvalidTransition,
+            Self::WrongPhase { .. } | Self::Unfinished { .. } => Code::InvalidTransition,
             Self::SelfApproval { .. } => Code::SelfApproval,
             Self::NoteRequired { .. } => Code::NoteRequired,
-            Self::NotTheCaller { .. } | Self::Forbidden { .. } => Code::Forbidden,
+            Self::NotTheCaller { .. }
+            | Self::Forbidden { .. }
+            | Self::MayNotActFor { .. }
+            | Self::ControllerOnly { .. }
+            | Self::Ungoverned { .. } => Code::Forbidden,
             Self::RequesterRequired { .. } => Code::RequesterRequired,
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
             Self::PreviewExpired { .. } => Code::PreviewExpired,
@@ -227,6 +269,14 @@ mod tests {
             Refusal::NoteRequired { action: "reject" },
             Refusal::NotTheCaller { field: "spec.abort.actor".into(), caller: actor("bob"), named: actor("alice") },
             Refusal::Forbidden { actor: actor("mallory"), verb: "approve", environment: environment.clone() },
+            Refusal::Ungoverned {
+                actor: actor("mallory"),
+                environment: environment.clone(),
+                what: "would ask for less than before (spec.policy.confirm)".into(),
+            },
+            Refusal::MayNotActFor { actor: actor("mallory"), requester: actor("alice") },
+            Refusal::ControllerOnly { actor: actor("mallory"), what: "write status" },
+            Refusal::Unfinished { phase: Phase::Approved, first: "abort" },
             Refusal::RequesterRequired { submitter: actor("system:serviceaccount:ci:ci") },
             Refusal::PreviewMismatch { named: "1-aa".into(), current: "2-bb".into() },
             Refusal::PreviewExpired { shown: "1-aa".into() },

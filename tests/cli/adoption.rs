@@ -264,8 +264,7 @@ async fn a_database_from_before_is_accepted_as_it_is_and_the_controller_goes_on(
     stage.stop().await;
     std::fs::write(stage.database(), old).unwrap();
 
-    let plane = Plane::shared().unwrap();
-    let controller = Controller::start(plane.kubeconfig(), &stage.namespace, &stage.database());
+    let controller = Controller::start(stage.kubeconfig(), &stage.namespace, &stage.database());
     let report = readyz(&controller, 503, "the cluster remembers").await;
     assert_eq!(commands(&report).len(), 1, "{report}");
     let said = paste(commands(&report)[0], None).await.done();

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use serde_json::{Value, json};
+
 pub use access::{Access, Answer};
 pub use audit::{AuditLog, Write};
 pub use error::PlaneError;
@@ -57,6 +59,22 @@ impl Plane {
     /// A kubeconfig of a cluster administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.access.kubeconfig
+    }
+
+    /// Writes a kubeconfig of a service account to `path`, good for half a day.
+    pub fn kubeconfig_of(&self, namespace: &str, account: &str, path: &Path) -> Result<(), PlaneError> {
+        let wrong = |reason: String| PlaneError::Access { path: path.to_owned(), reason };
+        let namespaced = format!("--namespace={namespace}");
+        let token = self.kubectl(["create", "token", account, &namespaced, "--duration=12h"])?;
+        if !token.status.success() {
+            return Err(wrong(String::from_utf8_lossy(&token.stderr).into_owned()));
+        }
+        let admin = std::fs::read_to_string(self.kubeconfig()).map_err(error::file_error("read", self.kubeconfig()))?;
+        let mut config: Value = serde_yaml::from_str(&admin).map_err(|error| wrong(error.to_string()))?;
+        for user in config["users"].as_array_mut().into_iter().flatten() {
+            user["user"] = json!({"token": String::from_utf8_lossy(&token.stdout).trim()});
+        }
+        std::fs::write(path, config.to_string()).map_err(error::file_error("write", path))
     }
 
     /// The URL of the API server.

@@ -67,14 +67,8 @@ fn stamped(plane: &Plane) {
 
 /// A kubeconfig of the controller's own service account, with the rights that are shipped.
 pub(super) fn kubeconfig(plane: &Plane, folder: &Path) -> PathBuf {
-    let token = say(plane, &["create", "token", "slipway", "--namespace=slipway-system", "--duration=12h"], "");
-    let admin = std::fs::read_to_string(plane.kubeconfig()).unwrap();
-    let mut config: Value = serde_yaml::from_str(&admin).unwrap();
-    for user in config["users"].as_array_mut().unwrap() {
-        user["user"] = json!({"token": token.trim()});
-    }
     let path = folder.join("kubeconfig");
-    std::fs::write(&path, config.to_string()).unwrap();
+    plane.kubeconfig_of("slipway-system", "slipway", &path).unwrap();
     path
 }
 

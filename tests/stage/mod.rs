@@ -113,6 +113,11 @@ impl Stage {
         self.controller.as_ref().unwrap()
     }
 
+    /// A kubeconfig of the controller's own account.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
+    }
+
     /// The archive.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("archive.db")
@@ -174,6 +179,23 @@ impl Stage {
         api.get_opt(name).await.unwrap()
     }
 
+    /// What people have said, and where each object stands: all that a refused request must leave as it was.
+    pub async fn said(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for kind in ["Deployment", "Environment", "Release"] {
+            let api = dynamic(&self.admin, &self.namespace, "slipway.dev/v1alpha1", kind);
+            for object in api.list(&kube::api::ListParams::default()).await.unwrap() {
+                let metadata = object.metadata;
+                all.push(json!({
+                    "kind": kind, "name": metadata.name, "uid": metadata.uid, "finalizers": metadata.finalizers,
+                    "deleting": metadata.deletion_timestamp, "spec": object.data["spec"],
+                    "phase": object.data["status"]["phase"], "preview": object.data["status"]["preview"]["ref"],
+                }));
+            }
+        }
+        all
+    }
+
     /// The version of every object of Slipway's on this stage: what a write would change.
     pub async fn versions(&self) -> Vec<String> {
         let mut versions = Vec::new();
@@ -188,10 +210,25 @@ impl Stage {
         versions
     }
 
-    async fn as_person(&self, person: &str) -> Client {
+    /// A client of a person who is also a member of these groups.
+    pub async fn client_of(&self, person: &str, groups: &[&str]) -> Client {
         let mut config = self.plane.config().await.unwrap();
         config.auth_info.impersonate = Some(person.to_owned());
+        let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
+        config.auth_info.impersonate_groups = (!groups.is_empty()).then_some(groups);
         Client::try_from(config).unwrap()
+    }
+
+    /// A configuration of a service account of this stage, by its own token.
+    pub async fn account(&self, name: &str) -> kube::Config {
+        let path = self.folder.path().join(format!("{name}.kubeconfig"));
+        self.plane.kubeconfig_of(&self.namespace, name, &path).unwrap();
+        let kubeconfig = kube::config::Kubeconfig::read_from(path).unwrap();
+        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.unwrap()
+    }
+
+    async fn as_person(&self, person: &str) -> Client {
+        self.client_of(person, &[]).await
     }
 }
 

@@ -42,7 +42,15 @@ fn object(kind: &str, name: &str, mut rest: Value) -> (String, Value) {
 
 /// The account that releases are applied as, with the right to.
 pub(super) fn account(namespace: &str) -> Vec<(String, Value)> {
-    vec![object("ServiceAccount", "deployer", json!({})), binding("deployer", namespace)]
+    let controller = object(
+        "RoleBinding",
+        "slipway",
+        json!({
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "slipway-namespace"},
+            "subjects": [{"kind": "ServiceAccount", "name": "slipway", "namespace": "slipway-system"}],
+        }),
+    );
+    vec![object("ServiceAccount", "deployer", json!({})), binding("deployer", namespace), controller]
 }
 
 /// Lets the account of the namespace `from` write here.

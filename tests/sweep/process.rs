@@ -133,7 +133,7 @@ impl Journal {
 /// The arguments of `faulty`.
 #[derive(Debug, Clone)]
 pub struct Faulty {
-    /// The kubeconfig of the plane.
+    /// The kubeconfig of the controller.
     pub kubeconfig: PathBuf,
     /// The archive.
     pub database: PathBuf,

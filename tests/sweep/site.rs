@@ -53,12 +53,14 @@ impl Site {
         let writes = Writes::watch(&client);
         let folder = tempfile::Builder::new().prefix("slipway-sweep-").tempdir();
         let folder = folder.map_err(io_error("a folder cannot be made"))?;
-        let site = Self { client, writes, actor, namespaces, kubeconfig: plane.kubeconfig().to_owned(), folder };
+        let kubeconfig = folder.path().join("controller.kubeconfig");
+        plane.kubeconfig_of("slipway-system", "slipway", &kubeconfig)?;
+        let site = Self { client, writes, actor, namespaces, kubeconfig, folder };
         site.wait_for_policies().await?;
         Ok(site)
     }
 
-    /// The kubeconfig of the plane.
+    /// The kubeconfig of the controller's own account.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

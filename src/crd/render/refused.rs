@@ -10,14 +10,15 @@ use crate::deployment_status::Diagnostics;
 use crate::parse::FieldError;
 use crate::{Deployment, DeploymentStatus, Environment};
 
-const REASON: &str = "Invalid";
+/// The reason in the conditions of what Slipway cannot work with.
+pub(crate) const INVALID: &str = "Invalid";
 
 /// The status of a Deployment with these errors.
 pub fn refused(wire: &Deployment, errors: &[FieldError], now: Timestamp) -> DeploymentStatus {
     let before = wire.status.clone().unwrap_or_default();
     let message = told(errors);
     let mut conditions = Conditions::new(&before.conditions, wire.metadata.generation, now);
-    conditions.summary(State::Failed, REASON, &message);
+    conditions.summary(State::Failed, INVALID, &message);
     DeploymentStatus {
         observed_generation: wire.metadata.generation,
         conditions: conditions.list(),
@@ -36,7 +37,7 @@ pub fn refused_environment(wire: &Environment, errors: &[FieldError], now: Times
     let before = wire.status.clone();
     let before = before.unwrap_or_else(|| environment(&EnvironmentStatus::default(), None, generation, None, now));
     let mut conditions = Conditions::new(&before.conditions, generation, now);
-    conditions.summary(State::Failed, REASON, &told(errors));
+    conditions.summary(State::Failed, INVALID, &told(errors));
     crate::EnvironmentStatus { observed_generation: generation, conditions: conditions.list(), ..before }
 }
 

@@ -1,0 +1,71 @@
+//! What nobody but the controller does to any object of Slipway's, and how objects go.
+
+use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER};
+use slipway_domain::intent::Intent;
+use slipway_domain::phase::Phase;
+use slipway_domain::refusal::Refusal;
+
+use super::caller::{self, CALLER};
+use super::policy::Refusing;
+use super::sentence::{fact, literal, stand_in, validation};
+use crate::render::INVALID;
+use crate::{AUDIT_FINALIZER, IN_USE_FINALIZER};
+
+/// The kinds.
+const KINDS: &[&str] = &["deployments", "environments", "releases"];
+const STATUSES: &[&str] = &["deployments/status", "environments/status", "releases/status"];
+
+/// The policies about all objects.
+pub(super) fn policies() -> Vec<Refusing> {
+    vec![status(), finalizers(), deletion()]
+}
+
+fn status() -> Refusing {
+    let mut policy = Refusing::new("slipway-status", STATUSES, &["CREATE", "UPDATE"]);
+    policy.variable("caller", CALLER);
+    controller_only(&mut policy, "write status", &caller::is(CONTROLLER_ACCOUNT));
+    policy
+}
+
+fn finalizers() -> Refusing {
+    let mut policy = Refusing::new("slipway-finalizers", KINDS, &["UPDATE"]);
+    policy.condition("has-finalizers", "has(oldObject.metadata.finalizers)");
+    policy.variable("caller", CALLER);
+    let stays = [AUDIT_FINALIZER, IN_USE_FINALIZER].map(|name| {
+        let name = literal(name);
+        format!(
+            "(!({name} in oldObject.metadata.finalizers) || (has(object.metadata.finalizers) \
+             && {name} in object.metadata.finalizers))"
+        )
+    });
+    let holds = format!("{} || ({})", caller::is(CONTROLLER_ACCOUNT), stays.join(" && "));
+    controller_only(&mut policy, "remove its finalizer", &holds);
+    policy
+}
+
+fn controller_only(policy: &mut Refusing, what: &'static str, holds: &str) {
+    let refusal = Refusal::ControllerOnly { actor: stand_in("CALLER"), what };
+    policy.refuse(validation(holds, &refusal, &[fact("CALLER", "variables.caller")]));
+}
+
+/// A Deployment goes when it has ended. One that Slipway cannot read never ends, and may go; so may all of a namespace
+/// that is going itself.
+fn deletion() -> Refusing {
+    let mut policy = Refusing::new("slipway-deployment-deleted", &["deployments"], &["DELETE"]);
+    policy.variable("caller", CALLER);
+    let status = "has(oldObject.status)";
+    policy.variable("phase", format!("{status} && has(oldObject.status.phase) ? oldObject.status.phase : 'Pending'"));
+    let ended = Phase::ALL.into_iter().filter(|phase| phase.ended()).map(|phase| literal(phase.as_str()));
+    let ended = ended.collect::<Vec<_>>().join(", ");
+    let unread = format!(
+        "{status} && has(oldObject.status.conditions) && oldObject.status.conditions.exists(condition, \
+         condition.type == 'Stalled' && condition.status == 'True' && condition.reason == '{INVALID}')"
+    );
+    let holds = format!(
+        "variables.phase in [{ended}] || has(oldObject.metadata.deletionTimestamp) || {} || ({unread})",
+        caller::is(NAMESPACE_CONTROLLER)
+    );
+    let refusal = Refusal::Unfinished { phase: Phase::RolledBack, first: Intent::Abort.as_str() };
+    policy.refuse(validation(&holds, &refusal, &[fact(Phase::RolledBack, "variables.phase")]));
+    policy
+}
