@@ -9,6 +9,7 @@ mod scenarios {
     mod ending;
     mod failure;
     mod gitops;
+    mod governance;
     mod limits;
     mod manual;
     mod production;

@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::review::{Review, Verdict, judge};
 use crate::rollback::{Origin, Rollback, RollbackState};
 
+pub mod environment;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ use crate::event::{ResourceType, UnknownWord, words};
 use crate::name::{Actor, Note, ReleaseName, ResourceId, ServiceName, Uid};
 use crate::policy::{Policy, Retry, Tier};
 use crate::runtime::{HealthCheck, ObjectRef};
+use crate::safeguard::Reach;
 
 #[cfg(test)]
 mod tests;
@@ -197,6 +198,8 @@ pub struct Environment {
     pub tier: Tier,
     /// What carries out its Deployments.
     pub runtime: RuntimeKind,
+    /// Where they go, as whom, and what they may bring.
+    pub reach: Reach,
     /// What it asks of them.
     pub policy: Policy,
     /// Covers tier, policy, runtime, checks, retry and timeout as they are in force.

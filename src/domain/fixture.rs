@@ -1,6 +1,6 @@
 //! One valid request, one valid Environment, and people: what the tests of this crate start from and change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +17,7 @@ use crate::policy::{Policy, Retry, Tier};
 use crate::preview::{Plan, Preview, PreviewRef};
 use crate::review::{Review, Verdict};
 use crate::runtime::{Changes, Content, Failure, Forecast, Risk};
+use crate::safeguard::Reach;
 
 /// So many minutes after the request was made.
 pub(crate) fn at(minutes: i64) -> Timestamp {
@@ -112,6 +113,7 @@ pub(crate) fn environment(tier: Tier, runtime: RuntimeKind) -> Environment {
         team: "web".to_owned(),
         tier,
         runtime,
+        reach: Reach { place: Digest::of(b"place"), allowed_kinds: BTreeSet::new() },
         policy: Policy::default_for(tier, runtime),
         digest: Digest::of(b""),
         health_checks: Vec::new(),

@@ -29,5 +29,6 @@ pub mod refusal;
 pub mod review;
 pub mod rollback;
 pub mod runtime;
+pub mod safeguard;
 pub mod upkeep;
 pub mod wait;

@@ -151,20 +151,6 @@ impl Policy {
             .filter(|window| window.start <= now && now < window.end)
             .max_by_key(|window| window.end)
     }
-
-    /// Whether `self` asks for less than `before` did: such a change needs the verb `govern`.
-    pub fn weaker_than(&self, before: &Self) -> bool {
-        let fewer = self.approval.count < before.approval.count;
-        let longer = match (self.approval.expires_after, before.approval.expires_after) {
-            (None, Some(_)) => true,
-            (Some(new), Some(old)) => new > old,
-            (_, None) => false,
-        };
-        let unconfirmed = before.confirm == Confirm::Manual && self.confirm == Confirm::Auto;
-        let held = before.on_failure == OnFailure::Rollback && self.on_failure == OnFailure::Hold;
-        let thawed = before.freeze_windows.iter().any(|window| !self.freeze_windows.contains(window));
-        fewer || longer || unconfirmed || held || thawed
-    }
 }
 
 /// How often an attempt is repeated after a failure that may pass.
@@ -196,8 +182,6 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Change = fn(&mut Policy);
 
     #[test]
     fn the_tiers_ask_for_what_the_table_says() {
@@ -261,27 +245,6 @@ mod tests {
     }
 
     #[test]
-    fn every_single_way_of_asking_for_less_is_weaker() {
-        let window = FreezeWindow { start: crate::fixture::at(0), end: crate::fixture::at(60), reason: "sale".into() };
-        let mut strong = Policy::default_for(Tier::Production, RuntimeKind::Kubernetes);
-        strong.freeze_windows.push(window);
-        let changes: [(&str, Change); 6] = [
-            ("fewer approvals", |policy| policy.approval.count = 0),
-            ("a ticket for longer", |policy| policy.approval.expires_after = Some(TWO_HOURS)),
-            ("a ticket for ever", |policy| policy.approval.expires_after = None),
-            ("no confirmation", |policy| policy.confirm = Confirm::Auto),
-            ("no rollback", |policy| policy.on_failure = OnFailure::Hold),
-            ("no freeze", |policy| policy.freeze_windows.clear()),
-        ];
-        for (what, change) in changes {
-            let mut weak = strong.clone();
-            change(&mut weak);
-            assert!(weak.weaker_than(&strong), "{what}");
-            assert!(!strong.weaker_than(&weak), "the other way: {what}");
-        }
-    }
-
-    #[test]
     fn of_two_open_freeze_windows_the_longer_one_counts() {
         let window = |start, end| FreezeWindow {
             start: crate::fixture::at(start),
@@ -296,14 +259,5 @@ mod tests {
         assert_eq!(open(10).as_deref(), Some("10-60"));
         assert_eq!(open(60), None);
         assert_eq!(open(70).as_deref(), Some("70-80"));
-    }
-
-    #[test]
-    fn asking_for_less_is_weaker() {
-        let strong = Policy::default_for(Tier::Production, RuntimeKind::Kubernetes);
-        let weak = Policy::default_for(Tier::Development, RuntimeKind::Kubernetes);
-        assert!(weak.weaker_than(&strong));
-        assert!(!strong.weaker_than(&weak));
-        assert!(!strong.weaker_than(&strong));
     }
 }

@@ -67,6 +67,18 @@ pub enum Refusal {
         /// Where.
         environment: String,
     },
+    /// An Environment would ask for less, or go while it is needed, and the caller may not decide that.
+    #[error(
+        "environment {environment} {what}, which {actor} may not decide: ask for the verb \"govern\" on environments.slipway.dev/{environment}"
+    )]
+    Ungoverned {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        environment: String,
+        /// What would become of it.
+        what: String,
+    },
     /// A service account must name a person.
     #[error(
         "{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval"
@@ -190,7 +202,7 @@ impl Refusal {
             Self::WrongPhase { .. } => Code::InvalidTransition,
             Self::SelfApproval { .. } => Code::SelfApproval,
             Self::NoteRequired { .. } => Code::NoteRequired,
-            Self::NotTheCaller { .. } | Self::Forbidden { .. } => Code::Forbidden,
+            Self::NotTheCaller { .. } | Self::Forbidden { .. } | Self::Ungoverned { .. } => Code::Forbidden,
             Self::RequesterRequired { .. } => Code::RequesterRequired,
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
             Self::PreviewExpired { .. } => Code::PreviewExpired,
@@ -227,6 +239,11 @@ mod tests {
             Refusal::NoteRequired { action: "reject" },
             Refusal::NotTheCaller { field: "spec.abort.actor".into(), caller: actor("bob"), named: actor("alice") },
             Refusal::Forbidden { actor: actor("mallory"), verb: "approve", environment: environment.clone() },
+            Refusal::Ungoverned {
+                actor: actor("mallory"),
+                environment: environment.clone(),
+                what: "would ask for less than before (spec.policy.confirm)".into(),
+            },
             Refusal::RequesterRequired { submitter: actor("system:serviceaccount:ci:ci") },
             Refusal::PreviewMismatch { named: "1-aa".into(), current: "2-bb".into() },
             Refusal::PreviewExpired { shown: "1-aa".into() },

@@ -7,6 +7,7 @@ use slipway_domain::digest::Digest;
 use slipway_domain::environment::{Environment, EnvironmentStatus, Reset, RuntimeKind};
 use slipway_domain::policy::{FreezeWindow, Overrides, Policy, Retry};
 use slipway_domain::runtime::{HealthCheck, Probe};
+use slipway_domain::safeguard::Reach;
 
 use super::{FieldError, Reader};
 use crate::target::Runtime;
@@ -47,6 +48,7 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
             team: spec.team.clone(),
             tier: spec.tier,
             runtime,
+            reach: reach(&spec.runtime),
             digest: digest(spec, &policy, &health_checks, timeout, &retry),
             policy,
             health_checks,
@@ -86,6 +88,20 @@ fn kind(runtime: &Runtime) -> RuntimeKind {
         Runtime::Ssh(_) => RuntimeKind::Ssh,
         Runtime::Manual(_) => RuntimeKind::Manual,
     }
+}
+
+/// Where releases go and as whom is compared as a whole; of the kinds, one less is not the same as one more.
+fn reach(runtime: &Runtime) -> Reach {
+    let mut place = json!(runtime);
+    let kinds = match runtime {
+        Runtime::K8s(kubernetes) => kubernetes.allowed_kinds.as_slice(),
+        Runtime::Ssh(_) | Runtime::Manual(_) => &[],
+    };
+    if let Some(kubernetes) = place.get_mut("k8s").and_then(serde_json::Value::as_object_mut) {
+        kubernetes.remove("allowedKinds");
+    }
+    let allowed_kinds = kinds.iter().map(|allowed| format!("{}/{}", allowed.group, allowed.kind)).collect();
+    Reach { place: Digest::of_json(&place), allowed_kinds }
 }
 
 impl Reader {
