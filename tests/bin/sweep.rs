@@ -70,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     for reference in &references {
         println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
     }
-    let sample = Sample::of(&references, runs);
+    let sample = Sample::of(&references, runs, seed);
     let wanted = |place, each: &Fault| each.to_string().contains(&fault) && sample.has(place, each);
     let (once, recoveries) = single(&site, &references, width, wanted, say).await;
     let two = pairs(&site, &recoveries, width, (seed, twice), say).await;

@@ -9,17 +9,21 @@ pub struct Sample {
     rounds: usize,
     /// How many effects are cut once more than `rounds` times.
     more: usize,
+    /// Which way comes first. One that is left out today has its turn another time.
+    first: usize,
 }
 
 impl Sample {
-    /// About `count` runs of all that there are, and at least one for each effect; None for all.
-    pub fn of(references: &[Reference], count: Option<usize>) -> Self {
+    /// About `count` runs of all that there are, and at least one for each effect; None for all. Which ones, the seed says.
+    pub fn of(references: &[Reference], count: Option<usize>, seed: u64) -> Self {
         let effects: usize = references.iter().map(|reference| reference.points.len()).sum();
         let all = effects * Mode::SWEPT.len();
         let count = count.unwrap_or(all).clamp(effects, all);
+        let ways = Mode::SWEPT.len() as u64;
         Self {
             rounds: count.checked_div(effects).unwrap_or_default(),
             more: count.checked_rem(effects).unwrap_or_default(),
+            first: usize::try_from(seed % ways).unwrap_or_default(),
         }
     }
 
@@ -29,7 +33,7 @@ impl Sample {
     pub fn has(&self, place: usize, fault: &Fault) -> bool {
         let ways = Mode::SWEPT.len();
         let way = Mode::SWEPT.iter().position(|mode| *mode == fault.mode).unwrap_or_default();
-        let turn = (way + place) % ways;
+        let turn = (way + place + self.first) % ways;
         turn < self.rounds + usize::from(place < self.more)
     }
 }
@@ -52,7 +56,7 @@ mod tests {
     /// How often each effect is cut, and how often in each way.
     fn cuts(count: Option<usize>, effects: usize) -> (Vec<usize>, BTreeMap<Mode, usize>) {
         let references = references(effects);
-        let sample = Sample::of(&references, count);
+        let sample = Sample::of(&references, count, 7);
         let (mut by_effect, mut by_mode) = (Vec::new(), BTreeMap::new());
         for (place, point) in references[0].points.iter().enumerate() {
             let made = Mode::SWEPT.map(|mode| Fault { point: point.clone(), mode });
