@@ -53,8 +53,7 @@ impl Site {
         }
         let client = plane.client().await?;
         let actor = whoami(&client).await?;
-        let as_someone = |config: Config, user: &str, groups: &[&str]| {
-            let mut config = config;
+        let as_someone = |mut config: Config, user: &str, groups: &[&str]| {
             config.auth_info.impersonate = Some(user.to_owned());
             let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
             config.auth_info.impersonate_groups = (!groups.is_empty()).then_some(groups);

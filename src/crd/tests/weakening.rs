@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use slipway_crd::parse;
 use slipway_domain::environment::Environment;
+use slipway_domain::safeguard::Weakening;
 
 fn read(spec: &Value) -> Environment {
     let wire = json!({
@@ -48,7 +49,7 @@ fn with(mut spec: Value, pointer: &str, to: Value) -> Value {
 
 fn weakenings(pointer: &str, to: Value) -> Vec<&'static str> {
     let changed = read(&with(careful(), pointer, to));
-    changed.weakenings(&read(&careful())).into_iter().map(|weakening| weakening.as_str()).collect()
+    changed.weakenings(&read(&careful())).into_iter().map(Weakening::as_str).collect()
 }
 
 #[rstest]

@@ -3,6 +3,7 @@
 use super::{Caller, Verb};
 use crate::environment::Environment;
 use crate::refusal::Refusal;
+use crate::safeguard::Weakening;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), R
     if let Some((field, _)) = fixed.into_iter().find(|(_, same)| !same) {
         return Err(Refusal::Immutable { field: field.to_owned(), hint: "create another Environment" });
     }
-    let weaker: Vec<_> = new.weakenings(old).into_iter().map(|weakening| weakening.as_str()).collect();
+    let weaker: Vec<_> = new.weakenings(old).into_iter().map(Weakening::as_str).collect();
     if !weaker.is_empty() && !caller.verbs.contains(&Verb::Govern) {
         let what = format!("would ask for less than before ({})", weaker.join(", "));
         return Err(ungoverned(old, caller, what));
