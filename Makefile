@@ -63,7 +63,7 @@ bench: setup ## Measure the ratios of docs/PERFORMANCE.md.
 	cargo build --locked --release --workspace --bin bench --bin slipway --bin plane
 	target/release/bench
 
-sweep: setup ## Crash at every effect, then kill at random; SLIPWAY_KILLS says how often.
+sweep: setup ## Crash at every effect, then kill at random; SLIPWAY_RUNS, SLIPWAY_KILLS say how often.
 	@$(CONTROL_PLANE) >/dev/null
 	$(BINARIES)
 	target/debug/sweep

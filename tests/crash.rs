@@ -6,7 +6,7 @@ use serde_json::Value;
 use slipway_domain::event::{Action, ResourceType};
 use slipway_tests::plane::Plane;
 use slipway_tests::sweep::{
-    ALL, Fault, Held, Mode, Point, Restorable, Scenario, Site, Step, Thawed, learn, single, take_over,
+    ALL, Fault, Held, Mode, Point, Restorable, Rules, Scenario, Site, Step, Thawed, learn, single, take_over,
 };
 
 /// One effect of each kind: a lease, a transaction, a status, an object of a release, the end of a claim.
@@ -138,7 +138,7 @@ async fn nothing_starts(place: &Restorable<'_>, name: &'static str, image: &'sta
 
 async fn a_deployment_comes_back(site: &Site) {
     let mut place = Restorable::open(site, "restored-deployment").await.unwrap();
-    place.tell(&[Step::Environment { manual: true }, Step::Ready, Step::Release("web-v1", "web:1")]).await.unwrap();
+    place.tell(&[Step::Environment(Rules::Confirmed), Step::Ready, Step::Release("web-v1", "web:1")]).await.unwrap();
     place.tell(&[Step::Deploy("web-v1"), Step::Phase("web-v1", "Previewed")]).await.unwrap();
     let older = place.object("Deployment", "web-v1").await.unwrap();
     place.confirm("web-v1").await.unwrap();

@@ -10,6 +10,7 @@ mod scenarios {
     mod ending;
     mod failure;
     mod gitops;
+    mod governance;
     mod limits;
     mod manual;
     mod production;

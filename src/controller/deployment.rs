@@ -19,6 +19,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::key::Key;
 use crate::ledger::Sight;
+use crate::notice;
 use crate::observe::Scene;
 use crate::publish::{self, PublishError};
 use crate::resources::Resources;
@@ -155,11 +156,21 @@ fn after_publish<R: Resources>(
     status: &slipway_domain::deployment::Status,
 ) {
     for event in events {
-        tracing::info!(deployment = %scene.key, seq = event.seq, actor = %event.actor_id, "{}", event.action);
+        let (seq, actor) = (event.seq, &event.actor_id);
+        if notice::loud(event.action) {
+            let note = event.detail.get("note").map_or("", String::as_str);
+            tracing::warn!(deployment = %scene.key, seq, %actor, note, "{}", event.action);
+        } else {
+            tracing::info!(deployment = %scene.key, seq, %actor, "{}", event.action);
+        }
         cx.metrics.event(event.action);
     }
     if !events.is_empty() {
         cx.forecasts.forget(&scene.deployment.id.uid);
+    }
+    // For a later preview the same glass is not broken again.
+    if scene.deployment.status.break_glass.is_none() && status.break_glass.is_some() {
+        cx.metrics.broke_glass();
     }
     left(cx, scene, status);
     let current = status.attempt.as_ref().map(|attempt| &attempt.id);

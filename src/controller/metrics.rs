@@ -1,6 +1,7 @@
 //! Everything that is counted, in one struct. No label carries the name of an object.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -12,6 +13,7 @@ use prometheus_client::registry::Registry;
 use slipway_domain::event::Action;
 
 use crate::clock;
+use crate::key::Key;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kind {
@@ -37,6 +39,10 @@ pub struct Metrics {
     epoch: Gauge,
     diverged: Gauge,
     running: Gauge,
+    broken_glass: Counter,
+    unseen_glass: Gauge,
+    /// Those that the gauge counts, as the watch has shown them: at the start it shows them all.
+    unseen: Arc<Mutex<HashSet<Key>>>,
 }
 
 impl Default for Metrics {
@@ -55,6 +61,9 @@ impl Default for Metrics {
             epoch: Gauge::default(),
             diverged: Gauge::default(),
             running: Gauge::default(),
+            broken_glass: Counter::default(),
+            unseen_glass: Gauge::default(),
+            unseen: Arc::default(),
             registry: Arc::default(),
         };
         registry.register("reconcile_duration_seconds", "How long reconciliations take", durations);
@@ -67,6 +76,9 @@ impl Default for Metrics {
         registry.register("epoch", "The term of this process", this.epoch.clone());
         registry.register("audit_diverged", "Objects whose history differs from the archive's", this.diverged.clone());
         registry.register("attempts_running", "Attempts that run or wait for a place", this.running.clone());
+        registry.register("break_glass", "Deployments that went ahead without review", this.broken_glass.clone());
+        let unseen = this.unseen_glass.clone();
+        registry.register("break_glass_unreviewed", "Those that nobody has looked at since", unseen);
         Self { registry: Arc::new(registry), ..this }
     }
 }
@@ -99,6 +111,22 @@ impl Metrics {
     /// An event was decided.
     pub fn event(&self, action: Action) {
         self.events.get_or_create(&Happened { action: action.as_str() }).inc();
+    }
+
+    /// Someone broke the glass of a Deployment.
+    pub fn broke_glass(&self) {
+        self.broken_glass.inc();
+    }
+
+    /// Whether the Deployment `key` went ahead without review and waits for a second look.
+    pub fn unseen_glass(&self, key: Key, waits: bool) {
+        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits {
+            unseen.insert(key);
+        } else {
+            unseen.remove(&key);
+        }
+        self.unseen_glass.set(i64::try_from(unseen.len()).unwrap_or(i64::MAX));
     }
 
     /// Events were archived.

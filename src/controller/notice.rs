@@ -58,15 +58,19 @@ impl Notices {
     }
 }
 
+/// What is said aloud in the log too: somebody went past a rule that holds everyone else.
+pub fn loud(action: Action) -> bool {
+    matches!(action, Action::ReleaseBreakGlass | Action::ReleaseFreezeOverridden)
+}
+
 fn describe(event: &Event, diagnosis: Option<&str>) -> KubeEventText {
     let warning = matches!(
         event.action,
         Action::ReleaseFailed
             | Action::ReleaseRollbackFailed
             | Action::ReleaseRejected
-            | Action::ReleaseBreakGlass
             | Action::EnvironmentOutcomeUnknown
-    );
+    ) || loud(event.action);
     let said = event.detail.get("message").or_else(|| event.detail.get("note")).map(String::as_str);
     let mut note = format!("{} by {}", event.action, event.actor_id);
     if let Some(said) = said.or(diagnosis.filter(|_| warning)) {

@@ -9,6 +9,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
+use slipway_crd::deployment_status::Glass;
 use slipway_crd::operation::{Deploy, Operation};
 use slipway_crd::{Deployment, Environment, Release};
 use tokio::sync::mpsc;
@@ -46,7 +47,13 @@ pub async fn reconcile_all<R: Resources>(
             }
         }
     });
-    let deployments = cx.deployments.fill(cx.resources.watch(), |_| {});
+    let shared = cx.clone();
+    let deployments = cx.deployments.fill(cx.resources.watch(), move |deployment| {
+        let key = Key::of(deployment);
+        // One that is gone is shown as it was last.
+        let there = shared.deployments.uid(&key).is_some();
+        shared.metrics.unseen_glass(key, there && unseen(deployment));
+    });
 
     let environments = controller(environments, cx.environments.names())
         .reconcile_on(refs(environment_wakes))
@@ -82,6 +89,12 @@ fn controller<K: Cached>(
 ) -> Controller<PartialObjectMeta<K>> {
     Controller::for_stream(stream, names)
         .with_config(kube::runtime::controller::Config::default().concurrency(CONCURRENCY))
+}
+
+/// It went ahead without review, and nobody has looked at it since.
+fn unseen(deployment: &Deployment) -> bool {
+    let glass = deployment.status.as_ref().and_then(|status| status.break_glass);
+    glass == Some(Glass::Unreviewed)
 }
 
 /// Wakes the Deployments of a group to which a change around them can matter.

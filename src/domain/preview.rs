@@ -81,7 +81,8 @@ impl Plan {
             "operation": request.operation.as_str(),
             "request": request.digest.as_str(),
             "variables": request.variables,
-            "environment": environment.id.name,
+            // Another one of the same name is another one: what was said of the first does not count for it.
+            "environment": [environment.id.name.as_str(), environment.id.uid.as_str()],
             "policy": environment.digest.as_str(),
         }));
         Self { release, content, digest }
@@ -136,6 +137,9 @@ mod tests {
         let mut other = production();
         other.id.name = "other".to_owned();
         assert_ne!(digest(&asked, &other, "v2"), same, "environment");
+        let mut recreated = production();
+        recreated.id.uid = crate::fixture::uid("e2");
+        assert_ne!(digest(&asked, &recreated, "v2"), same, "another environment of the same name");
         let mut other = production();
         govern(&mut other, |policy| policy.approval.count = 2);
         assert_ne!(digest(&asked, &other, "v2"), same, "policy");

@@ -82,7 +82,7 @@ impl Policy {
         !self.weakenings(before).is_empty()
     }
 
-    fn weakenings(&self, before: &Self) -> BTreeSet<Weakening> {
+    pub(crate) fn weakenings(&self, before: &Self) -> BTreeSet<Weakening> {
         let kept = |old: &FreezeWindow| self.freeze_windows.iter().any(|new| covers(new, old));
         let all = [
             (Weakening::Approvals, self.approval.count < before.approval.count),

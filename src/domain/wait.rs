@@ -41,6 +41,10 @@ pub enum Wait {
         subject: String,
         /// Until when.
         until: Option<Timestamp>,
+        /// When it should have been answered.
+        due: Option<Timestamp>,
+        /// That time is over.
+        late: bool,
     },
     /// A gate is closed.
     Gate {
@@ -104,9 +108,10 @@ impl Wait {
                 let waits = format!("waits for someone to confirm preview {reference} in spec.confirmations");
                 why.as_ref().map_or(waits.clone(), |why| format!("{why}; {waits}"))
             }
-            Self::Review { have, need, subject, until } => {
+            Self::Review { have, need, subject, until, due, late } => {
                 let expires = until.map(|until| format!("; the ticket expires at {until}")).unwrap_or_default();
-                format!("has {have} of {need} approvals of {subject} in spec.reviews{expires}")
+                let overdue = due.filter(|_| *late).map(|due| format!("; it was due at {due}")).unwrap_or_default();
+                format!("has {have} of {need} approvals of {subject} in spec.reviews{overdue}{expires}")
             }
             Self::Gate { refusal, .. } => refusal.to_string(),
             Self::Attempt { id } => format!("attempt {id} is running"),
@@ -132,7 +137,9 @@ impl Wait {
     /// When to look again even if nothing changes.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Review { until, .. } | Self::Gate { until, .. } => *until,
+            // Once it is due that is said, and once it has expired it is over.
+            Self::Review { until, due, late, .. } => due.filter(|_| !late).into_iter().chain(*until).min(),
+            Self::Gate { until, .. } => *until,
             Self::Backoff { until, .. } => Some(*until),
             Self::Environment { .. }
             | Self::Release { .. }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use slipway_tests::plane::Plane;
-use slipway_tests::sweep::{ALL, Scenario, Site, SweepError, forget_failures, kill, learn, pairs, single};
+use slipway_tests::sweep::{
+    ALL, Fault, Sample, Scenario, Site, SweepError, forget_failures, kill, learn, pairs, single,
+};
 
 /// Cuts a controller at each of its effects, and compares how every story ends.
 #[derive(Debug, Parser)]
@@ -20,8 +22,11 @@ struct Arguments {
     /// How many runs at a time
     #[arg(long, default_value_t = 8)]
     width: usize,
+    /// About how many runs are cut once, and at least one at each effect; left out: each effect in each way
+    #[arg(long, env = "SLIPWAY_RUNS")]
+    runs: Option<usize>,
     /// How many runs are cut twice, drawn from those that were cut once
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, env = "SLIPWAY_PAIRS", default_value_t = 60)]
     pairs: usize,
     /// How often the program that is shipped is killed
     #[arg(long, env = "SLIPWAY_KILLS", default_value_t = 100)]
@@ -50,7 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<bool, SweepError> {
-    let Arguments { only, fault, width, pairs: twice, kills, lanes, seed, keep } = arguments;
+    let Arguments { only, fault, width, runs, pairs: twice, kills, lanes, seed, keep } = arguments;
     let seed = seed.unwrap_or_else(rand::random);
     println!("sweep: --seed {seed}");
     forget_failures();
@@ -65,7 +70,9 @@ async fn run(arguments: Arguments) -> Result<bool, SweepError> {
     for reference in &references {
         println!("sweep: {}: {} points", reference.scenario.name, reference.points.len());
     }
-    let (once, recoveries) = single(&site, &references, width, |_, each| each.to_string().contains(&fault), say).await;
+    let sample = Sample::of(&references, runs, seed);
+    let wanted = |place, each: &Fault| each.to_string().contains(&fault) && sample.has(place, each);
+    let (once, recoveries) = single(&site, &references, width, wanted, say).await;
     let two = pairs(&site, &recoveries, width, (seed, twice), say).await;
     let killed = kill(&site, seed, kills, lanes.max(1), say).await;
     say(&once.summary("single faults"));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use slipway_crd::Deployment;
+use slipway_domain::event::Event;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, deployment, manual};
 use slipway_tests::stage::{ALICE, BOB, Stage};
@@ -76,6 +77,60 @@ async fn a_version_that_is_recreated_takes_the_outcome_it_had() {
     stage.phase("line-v1", Phase::Succeeded).await;
     stage.recorded(&uid, "release.adopted").await;
     assert_eq!(stage.actions(&uid), ["release.adopted"]);
+}
+
+#[tokio::test]
+async fn work_by_hand_is_rejected_stopped_or_taken_back_and_nothing_is_ever_executed() {
+    let stage = Stage::open().await;
+    stage.apply(ALICE, &manual("plant")).await;
+    let rejected = stage.apply(ALICE, &by_version("rejected")).await.metadata.uid.unwrap();
+    let waiting = stage.phase("rejected", Phase::PendingApproval).await;
+    let reference = waiting.status.unwrap().preview.unwrap().reference;
+    let mut no = json!({"reviewer": BOB, "decision": "Reject", "previewRef": reference});
+    let silent = stage.try_say::<Deployment>(BOB, "rejected", json!({"spec": {"reviews": [no]}})).await;
+    assert!(silent.unwrap_err().to_string().contains("a rejection needs a note"));
+    no["note"] = json!("not in summer");
+    say_as(&stage, BOB, "rejected", json!({"reviews": [no]})).await;
+    stage.phase("rejected", Phase::Rejected).await;
+
+    let begun = ["stopped", "failed", "undone"];
+    for name in begun {
+        approved(&stage, name).await;
+        say(&stage, name, json!({"manual": {"start": {"actor": ALICE}}})).await;
+        stage.phase(name, Phase::Applying).await;
+    }
+    say(&stage, "stopped", json!({"abort": {"actor": ALICE, "note": "wrong pump"}})).await;
+    let stopped = stage.phase("stopped", Phase::Failed).await;
+    assert_eq!(stopped.status.unwrap().diagnostics.unwrap().code, "aborted");
+    let silent = json!({"spec": {"manual": {"finish": {"result": "Failed", "actor": ALICE}}}});
+    let refused = stage.try_say::<Deployment>(ALICE, "failed", silent).await.unwrap_err();
+    assert!(refused.to_string().contains("a failure needs a note"), "{refused}");
+    say(&stage, "failed", json!({"manual": {"finish": {"result": "Failed", "actor": ALICE, "note": "a leak"}}})).await;
+    stage.phase("failed", Phase::Failed).await;
+    for name in ["failed", "undone"] {
+        say(&stage, name, json!({"rollbacks": [{"id": "back", "actor": ALICE, "note": "as it was"}]})).await;
+        stage.phase(name, Phase::RolledBack).await;
+    }
+
+    let told = |events: Vec<Event>| events.iter().map(|event| event.status.clone()).skip(3).collect::<Vec<_>>();
+    assert_eq!(told(stage.recorded(&rejected, "release.rejected").await), ["pending_approval", "rejected"]);
+    let ends = [
+        ("stopped", "release.aborted", &["failed"][..]),
+        ("failed", "release.rollback_completed", &["failed", "rolled_back"][..]),
+        ("undone", "release.rollback_completed", &["rolled_back"][..]),
+    ];
+    for (name, last, end) in ends {
+        let uid = stage.get::<Deployment>(name).await.metadata.uid.unwrap();
+        let life = [&["pending_approval", "approved", "started"][..], end].concat();
+        assert_eq!(told(stage.recorded(&uid, last).await), life, "{name}");
+    }
+    let status = stage.get::<slipway_crd::Environment>("plant").await.status.unwrap();
+    assert_eq!((status.phase.to_string().as_str(), status.operations, status.services.len()), ("Active", 0, 0));
+    assert_eq!(
+        stage.kubectl_says(&["get", "configmaps,deployments.apps", "-o", "name"]),
+        "configmap/kube-root-ca.crt\n"
+    );
+    stage.verify();
 }
 
 fn by_version(name: &str) -> Value {

@@ -279,19 +279,20 @@ async fn a_freeze_that_ends_lets_go_by_itself() {
     assert!(done.status.unwrap().started_at.unwrap() >= end);
 }
 
-fn production(stage: &Stage) -> Value {
+pub(super) fn production(stage: &Stage) -> Value {
     environment("prod", &stage.namespace).with("spec.tier", "production")
 }
 
 /// A change to production that is asked for; what the Environment asks for is `change`d.
-async fn previewed(stage: &Stage, change: impl Fn(Value) -> Value) -> String {
+pub(super) async fn previewed(stage: &Stage, change: impl Fn(Value) -> Value) -> String {
     stage.apply(ALICE, &change(production(stage))).await;
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({"a": "b"}))])).await;
     let asked = deployment("web-v1", "web", "prod", "web-v1").with("spec.risk", "none known");
     stage.apply(ALICE, &asked).await.metadata.uid.unwrap()
 }
 
-async fn confirm(stage: &Stage) -> String {
+/// Confirms the preview that stands; which one that is.
+pub(super) async fn confirm(stage: &Stage) -> String {
     let waiting = stage.waits("web-v1", "ConfirmationRequired").await;
     let reference = waiting.status.unwrap().preview.unwrap().reference;
     let confirmation = json!([{"previewRef": reference, "actor": ALICE, "note": "as agreed"}]);
@@ -299,14 +300,15 @@ async fn confirm(stage: &Stage) -> String {
     reference
 }
 
-async fn review(stage: &Stage, person: &str, decision: &str, reference: &str) {
+/// Adds a review to those that are there.
+pub(super) async fn review(stage: &Stage, person: &str, decision: &str, reference: &str) {
     let now: Deployment = stage.get("web-v1").await;
     let mut reviews: Vec<Value> = now.spec.reviews.iter().map(|review| json!(review)).collect();
     reviews.push(review_of(person, decision, reference));
     stage.say::<Deployment>(person, "web-v1", json!({"spec": {"reviews": reviews}})).await;
 }
 
-fn review_of(reviewer: &str, decision: &str, reference: &str) -> Value {
+pub(super) fn review_of(reviewer: &str, decision: &str, reference: &str) -> Value {
     json!({"reviewer": reviewer, "decision": decision, "previewRef": reference, "note": "looked at it"})
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -105,6 +105,19 @@ impl Controller {
         stream.read_to_string(&mut answer).await.unwrap();
         let status = answer.split_whitespace().nth(1).unwrap().parse().unwrap();
         (status, answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+    }
+
+    /// Waits until `path` answers with these words in it.
+    pub async fn shows(&self, path: &str, words: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (_, body) = self.fetch(path).await;
+            if body.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < until, "{path} does not show {words:?}:\n{body}\n{}", self.last_words());
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// Sends SIGTERM, and waits for the end.

@@ -8,9 +8,10 @@ use super::error::SweepError;
 use super::fault::Fault;
 use super::lease;
 use super::process::{Faulty, Journal, Process};
-use super::scenario::{ENVIRONMENT, Scenario, Step};
+use super::scenario::Scenario;
 use super::site::{Site, until};
 use super::snapshot;
+use super::step::{ENVIRONMENT, Step};
 
 /// How long one step may take, in seconds: several lease periods, on a machine that is busy.
 const PATIENCE: u64 = 60;
@@ -185,12 +186,26 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
         Ok(phase.unwrap_or("none").to_owned())
     };
     Ok(match step {
-        Step::Environment { .. }
+        Step::Environment(_)
         | Step::Release(..)
+        | Step::Settings(_)
         | Step::Deploy(_)
+        | Step::Record(_)
+        | Step::Confirm(_)
+        | Step::Approve(_)
+        | Step::Reject(_)
+        | Step::BreakGlass(_)
+        | Step::LookAfter(_)
+        | Step::OverrideFreeze(_)
+        | Step::Start(_)
+        | Step::Succeed(_)
         | Step::Abort(_)
         | Step::Rollback(_)
+        | Step::ApproveRollback(_)
+        | Step::Reset(_)
         | Step::Delete(_) => Ok(()),
+        Step::Asked(name) => says(site, namespace, name, ("/status/rollback/state", "Requested")).await?,
+        Step::Seen(name) => says(site, namespace, name, ("/status/breakGlass", "Reviewed")).await?,
         Step::Ready => {
             let object = site.get("Environment", namespace, ENVIRONMENT).await?.unwrap_or_default();
             let ready = object.pointer("/status/readiness").and_then(Value::as_str) == Some("ready");
@@ -226,6 +241,18 @@ async fn look(site: &Site, namespace: &str, database: &Path, step: Step) -> Resu
             }
         }
     })
+}
+
+/// Whether the status of a Deployment says `wanted` at `pointer`.
+async fn says(
+    site: &Site,
+    namespace: &str,
+    name: &str,
+    (pointer, wanted): (&str, &str),
+) -> Result<Result<(), String>, SweepError> {
+    let object = site.get("Deployment", namespace, name).await?.unwrap_or_default();
+    let found = object.pointer(pointer).and_then(Value::as_str);
+    Ok(if found == Some(wanted) { Ok(()) } else { Err(format!("{found:?}")) })
 }
 
 /// Everything has ended, is given back and is archived. An empty phase stands for any.

@@ -10,8 +10,9 @@ use super::fault::{Fault, Mode};
 use super::lease::LEASE;
 use super::point::Point;
 use super::process::{Faulty, Journal, Process};
-use super::scenario::{Scenario, Step};
+use super::scenario::Scenario;
 use super::site::{Site, until};
+use super::step::Step;
 use super::takeover::whole;
 
 const PATIENCE: u64 = 60;

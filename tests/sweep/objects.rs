@@ -97,6 +97,17 @@ pub fn release(name: &str, service: &str, image: &str) -> (String, Value) {
     )
 }
 
+/// A release of `service` that is a `ConfigMap` and nothing else.
+pub fn settings(name: &str, service: &str) -> (String, Value) {
+    object(
+        "Release",
+        name,
+        json!({"spec": {"service": service, "version": name, "source": {"manifests": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": service}, "data": {"release": name}},
+        ]}}}),
+    )
+}
+
 /// A Deployment of a release of the same name.
 pub fn deployment(name: &str, service: &str, environment: &str, release: &str) -> (String, Value) {
     object(

@@ -18,8 +18,8 @@ use super::error::{SweepError, io_error, kube_error};
 use super::lease::{self, LEASE};
 use super::objects;
 use super::process::{Faulty, Process};
-use super::scenario::{ENVIRONMENT, Step};
 use super::site::{Site, until};
+use super::step::{ENVIRONMENT, Step};
 use super::takeover::{copy, whole};
 
 const PATIENCE: u64 = 60;

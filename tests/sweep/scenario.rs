@@ -3,54 +3,14 @@
 //! Each story first does what comes `before` with a controller that is left alone; only then are effects numbered and cut.
 //! A person acts when the story before has come to a known place, so that every run has the same effects.
 
-use serde_json::json;
-
-use super::error::SweepError;
-use super::objects;
 use super::point::Point;
-use super::site::Site;
-
-/// The Environment of every story.
-pub const ENVIRONMENT: &str = "development";
-const SERVICE: &str = "web";
+use super::step::{Rules, Step};
 
 /// A release that becomes healthy, one that cannot be pulled, one that starts and is never ready.
 const GOOD: &str = "web:1";
 const BETTER: &str = "web:2";
 const BROKEN: &str = "web:does-not-exist";
 const SLOW: &str = "web:never-ready";
-
-/// One step of a story.
-#[derive(Debug, Clone, Copy)]
-pub enum Step {
-    /// Creates the Environment, which previews are confirmed in by themselves, or by a person.
-    Environment {
-        /// A person confirms.
-        manual: bool,
-    },
-    /// Waits until the Environment takes Deployments.
-    Ready,
-    /// Creates a release with an image.
-    Release(&'static str, &'static str),
-    /// Waits until a release is known by its digest: whoever writes that must not be left to chance.
-    Known(&'static str),
-    /// Asks for a Deployment of the release of the same name.
-    Deploy(&'static str),
-    /// Waits until a Deployment is in a phase.
-    Phase(&'static str, &'static str),
-    /// Waits until the workload of the service is there, with this image.
-    Workload(&'static str),
-    /// Aborts a Deployment.
-    Abort(&'static str),
-    /// Asks for a rollback of a Deployment.
-    Rollback(&'static str),
-    /// Deletes a Deployment.
-    Delete(&'static str),
-    /// Waits until a Deployment is gone.
-    Gone(&'static str),
-    /// Waits until everything has ended, the Environment is given back in this phase, and the archive knows it all.
-    Settled(&'static str),
-}
 
 /// A story.
 #[derive(Debug)]
@@ -87,7 +47,7 @@ impl Scenario {
 }
 
 const V1: [Step; 6] = [
-    Step::Environment { manual: false },
+    Step::Environment(Rules::Open),
     Step::Ready,
     Step::Release("web-v1", GOOD),
     Step::Known("web-v1"),
@@ -97,7 +57,7 @@ const V1: [Step; 6] = [
 
 /// What comes before an application that takes until somebody ends it.
 const UNREADY: [Step; 5] = [
-    Step::Environment { manual: false },
+    Step::Environment(Rules::Open),
     Step::Ready,
     Step::Release("web-v1", SLOW),
     Step::Known("web-v1"),
@@ -105,7 +65,7 @@ const UNREADY: [Step; 5] = [
 ];
 
 /// All of them.
-pub const ALL: [Scenario; 7] = [
+pub const ALL: [Scenario; 11] = [
     Scenario { name: "succeeds", before: &[], steps: &V1, given_back: 1 },
     Scenario {
         name: "fails-and-is-rolled-back",
@@ -134,7 +94,7 @@ pub const ALL: [Scenario; 7] = [
     },
     Scenario {
         name: "is-aborted-before-it-starts",
-        before: &[Step::Environment { manual: true }, Step::Ready, Step::Settled("Active")],
+        before: &[Step::Environment(Rules::Confirmed), Step::Ready, Step::Settled("Active")],
         steps: &[
             Step::Release("web-v1", GOOD),
             Step::Known("web-v1"),
@@ -162,8 +122,107 @@ pub const ALL: [Scenario; 7] = [
             Step::Abort("web-v1"),
             Step::Phase("web-v1", "Failed"),
             Step::Settled("Failed"),
+            Step::Reset("web-v1"),
+            Step::Settled("Active"),
         ],
         given_back: 1,
+    },
+    Scenario {
+        name: "is-reviewed-and-so-is-its-rollback",
+        before: &[
+            Step::Environment(Rules::Reviewed),
+            Step::Ready,
+            Step::Settings("web-v1"),
+            Step::Known("web-v1"),
+            Step::Settings("web-v2"),
+            Step::Known("web-v2"),
+            Step::Deploy("web-v1"),
+            Step::Phase("web-v1", "Previewed"),
+            Step::Confirm("web-v1"),
+            Step::Phase("web-v1", "PendingApproval"),
+            Step::Approve("web-v1"),
+            Step::Settled("Active"),
+        ],
+        steps: &[
+            Step::Deploy("web-v2"),
+            Step::Phase("web-v2", "Previewed"),
+            Step::Confirm("web-v2"),
+            Step::Phase("web-v2", "PendingApproval"),
+            Step::Approve("web-v2"),
+            Step::Settled("Active"),
+            Step::Rollback("web-v2"),
+            Step::Asked("web-v2"),
+            Step::ApproveRollback("web-v2"),
+            Step::Phase("web-v2", "RolledBack"),
+            Step::Settled("Active"),
+        ],
+        given_back: 2,
+    },
+    Scenario {
+        name: "is-rejected-and-another-breaks-the-glass",
+        before: &[
+            Step::Environment(Rules::ReviewedAndFrozen),
+            Step::Ready,
+            Step::Settings("web-v1"),
+            Step::Known("web-v1"),
+            Step::Settings("web-v2"),
+            Step::Known("web-v2"),
+            Step::Settled("Active"),
+        ],
+        steps: &[
+            Step::Deploy("web-v1"),
+            Step::Phase("web-v1", "Previewed"),
+            Step::Confirm("web-v1"),
+            Step::Phase("web-v1", "PendingApproval"),
+            Step::Reject("web-v1"),
+            Step::Phase("web-v1", "Rejected"),
+            Step::Deploy("web-v2"),
+            Step::Phase("web-v2", "Previewed"),
+            Step::Confirm("web-v2"),
+            Step::Phase("web-v2", "PendingApproval"),
+            Step::BreakGlass("web-v2"),
+            Step::Settled("Active"),
+            Step::LookAfter("web-v2"),
+            Step::Seen("web-v2"),
+            Step::Settled("Active"),
+        ],
+        given_back: 1,
+    },
+    Scenario {
+        name: "goes-through-a-freeze",
+        before: &[
+            Step::Environment(Rules::Frozen),
+            Step::Ready,
+            Step::Settings("web-v1"),
+            Step::Known("web-v1"),
+            Step::Settled("Active"),
+        ],
+        steps: &[
+            Step::Deploy("web-v1"),
+            Step::Phase("web-v1", "Approved"),
+            Step::OverrideFreeze("web-v1"),
+            Step::Phase("web-v1", "Succeeded"),
+            Step::Settled("Active"),
+        ],
+        given_back: 1,
+    },
+    Scenario {
+        name: "is-carried-out-by-hand",
+        before: &[Step::Environment(Rules::ByHand), Step::Ready, Step::Settled("Active")],
+        steps: &[
+            Step::Record("web-v1"),
+            Step::Phase("web-v1", "PendingApproval"),
+            Step::Approve("web-v1"),
+            Step::Phase("web-v1", "Approved"),
+            Step::Start("web-v1"),
+            Step::Phase("web-v1", "Applying"),
+            Step::Succeed("web-v1"),
+            Step::Phase("web-v1", "Succeeded"),
+            Step::Rollback("web-v1"),
+            Step::Phase("web-v1", "RolledBack"),
+            Step::Settled("Active"),
+        ],
+        given_back: 0,
     },
     Scenario {
         name: "is-deleted-after-its-end",
@@ -185,28 +244,3 @@ pub const ALL: [Scenario; 7] = [
         given_back: 1,
     },
 ];
-
-impl Step {
-    /// What a person does in this step. Nothing for one that waits.
-    pub(super) async fn act(self, site: &Site, namespace: &str) -> Result<(), SweepError> {
-        let said = || json!({"actor": site.actor, "note": "the sweep wants it"});
-        match self {
-            Self::Environment { manual } => {
-                let policy = if manual { json!({"confirm": "Manual"}) } else { json!({}) };
-                site.apply(namespace, objects::environment(ENVIRONMENT, namespace, &policy)).await
-            }
-            Self::Release(name, image) => site.apply(namespace, objects::release(name, SERVICE, image)).await,
-            Self::Deploy(name) => site.apply(namespace, objects::deployment(name, SERVICE, ENVIRONMENT, name)).await,
-            Self::Abort(name) => site.add("Deployment", namespace, name, json!({"abort": said()})).await,
-            Self::Rollback(name) => {
-                let mut request = said();
-                request["id"] = json!("by-hand");
-                site.add("Deployment", namespace, name, json!({"rollbacks": [request]})).await
-            }
-            Self::Delete(name) => site.delete("Deployment", namespace, name).await,
-            Self::Ready | Self::Known(_) | Self::Phase(..) | Self::Workload(_) | Self::Gone(_) | Self::Settled(_) => {
-                Ok(())
-            }
-        }
-    }
-}

@@ -133,26 +133,29 @@ impl<'a, P: Fn(&str)> Sweep<'a, P> {
     }
 }
 
-/// Cuts each story once at each point in each way, `width` at a time. Returns also what recovered, for [`pairs`].
+/// Cuts each story once at each point in each way that is `wanted`, which is told the how-many-th of all points it is;
+/// `width` at a time. Returns also what recovered, for [`pairs`].
 pub async fn single<'a>(
     site: &Site,
     references: &'a [Reference],
     width: usize,
-    wanted: impl Fn(&Reference, &Fault) -> bool,
+    wanted: impl Fn(usize, &Fault) -> bool,
     progress: impl Fn(&str),
 ) -> (Report, Vec<Recovery<'a>>) {
     let mut sweep = Sweep::new(site, "cut", progress);
     let mut runs = Vec::new();
+    let mut place = 0;
     for reference in references {
         for point in &reference.points {
             let before = runs.len();
             for mode in Mode::SWEPT {
                 let fault = Fault { point: point.clone(), mode };
-                if wanted(reference, &fault) {
+                if wanted(place, &fault) {
                     runs.push(Run { reference, faults: vec![fault], name: format!("cut-{}", runs.len()) });
                 }
             }
             sweep.report.points += usize::from(runs.len() > before);
+            place += 1;
         }
     }
     let mut recoveries = Vec::new();

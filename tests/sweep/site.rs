@@ -17,6 +17,9 @@ use crate::plane::Plane;
 /// Whom the namespace controller acts as, which may delete what has not ended.
 const NAMESPACE_CONTROLLER: &str = "system:serviceaccount:kube-system:namespace-controller";
 
+/// Who judges what the administrator asks for. The group is the one that may do everything.
+const REVIEWER: (&str, &str) = ("reviewer@example.com", "system:masters");
+
 /// A plane to run cases on.
 pub struct Site {
     /// The administrator.
@@ -25,6 +28,9 @@ pub struct Site {
     pub writes: Writes,
     /// Who the administrator is to the API server.
     pub actor: String,
+    /// Who judges what the administrator asks for.
+    pub reviewer: &'static str,
+    reviews: Client,
     namespaces: Client,
     kubeconfig: PathBuf,
     folder: TempDir,
@@ -47,15 +53,21 @@ impl Site {
         }
         let client = plane.client().await?;
         let actor = whoami(&client).await?;
-        let mut config: Config = plane.config().await?;
-        config.auth_info.impersonate = Some(NAMESPACE_CONTROLLER.to_owned());
-        let namespaces = Client::try_from(config).map_err(kube_error("a client cannot be made"))?;
+        let as_someone = |mut config: Config, user: &str, groups: &[&str]| {
+            config.auth_info.impersonate = Some(user.to_owned());
+            let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+            config.auth_info.impersonate_groups = (!groups.is_empty()).then_some(groups);
+            Client::try_from(config).map_err(kube_error("a client cannot be made"))
+        };
+        let namespaces = as_someone(plane.config().await?, NAMESPACE_CONTROLLER, &[])?;
+        let (reviewer, may_all) = REVIEWER;
+        let reviews = as_someone(plane.config().await?, reviewer, &[may_all])?;
         let writes = Writes::watch(&client);
         let folder = tempfile::Builder::new().prefix("slipway-sweep-").tempdir();
         let folder = folder.map_err(io_error("a folder cannot be made"))?;
         let kubeconfig = folder.path().join("controller.kubeconfig");
         plane.kubeconfig_of("slipway-system", "slipway", &kubeconfig)?;
-        let site = Self { client, writes, actor, namespaces, kubeconfig, folder };
+        let site = Self { client, writes, actor, reviewer, reviews, namespaces, kubeconfig, folder };
         site.wait_for_policies().await?;
         Ok(site)
     }
@@ -134,6 +146,15 @@ impl Site {
         let patch = json!({ "spec": spec });
         let written = self.api(kind, namespace).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await;
         written.map(|_| ()).map_err(kube_error(format!("{kind} {namespace}/{name}")))
+    }
+
+    /// Adds to the spec of a Deployment as whoever judges it: a merge patch.
+    pub async fn add_as_reviewer(&self, namespace: &str, name: &str, spec: Value) -> Result<(), SweepError> {
+        let resource = objects::resource("Deployment");
+        let api: Api<DynamicObject> = Api::namespaced_with(self.reviews.clone(), namespace, &resource);
+        let patch = json!({ "spec": spec });
+        let written = api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        written.map(|_| ()).map_err(kube_error(format!("Deployment {namespace}/{name}")))
     }
 
     /// Deletes an object as the namespace controller does.

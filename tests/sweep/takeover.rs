@@ -14,9 +14,10 @@ use super::error::{SweepError, io_error, kube_error};
 use super::fault::{Fault, Mode};
 use super::point::Point;
 use super::process::Faulty;
-use super::scenario::{Scenario, Step};
+use super::scenario::Scenario;
 use super::site::{Site, until};
 use super::snapshot::{archived, histories, journal_is_archived};
+use super::step::Step;
 use crate::plane::AuditLog;
 
 /// How the first controller came to its end.

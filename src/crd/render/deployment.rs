@@ -60,6 +60,10 @@ pub fn deployment(
     }
 }
 
+/// What whoever looks at a broken glass is to do.
+const UNSEEN: &str = "it went ahead without review, as spec.breakGlass says: someone who may approve, and has neither \
+                      asked for it nor broken the glass, looks at it and says so in spec.afterReview";
+
 fn preview(preview: &Preview, before: Option<&shown::Preview>) -> shown::Preview {
     let reference = preview.reference.to_string();
     if let Some(shown) = before.filter(|before| before.reference == reference) {
@@ -110,8 +114,9 @@ fn approval(status: &Status) -> Option<wire::Approval> {
     if ticket.is_none() && reviews.counted.is_empty() && reviews.voided.is_empty() {
         return None;
     }
-    let last = reviews.counted.last();
     let current = status.preview.as_ref().map(|preview| preview.reference.to_string());
+    // What was decided about an earlier preview decides nothing about this one; a rollback has a review of its own.
+    let last = reviews.counted.iter().rev().find(|review| Some(&review.subject) == current.as_ref());
     Some(wire::Approval {
         required: ticket.map(|ticket| ticket.required),
         count: ticket.map(|_| current.map_or(0, |subject| reviews.approvals(&subject))),
@@ -177,6 +182,16 @@ fn conditions(
     conditions.set("Approved", approved, why, "");
     let (applied, healthy) = applied_and_healthy(status);
     conditions.set("Applied", applied.0, applied.1, "").set("Healthy", healthy.0, healthy.1, "");
+    // It is not there where no glass was broken, and stays, whatever became of the Deployment, until someone looked.
+    match status.break_glass {
+        None => {}
+        Some(Glass::Unreviewed) => {
+            conditions.set("BreakGlass", true, "AwaitsSecondLook", UNSEEN);
+        }
+        Some(Glass::Reviewed) => {
+            conditions.set("BreakGlass", false, "LookedAt", "");
+        }
+    }
     conditions.list()
 }
 

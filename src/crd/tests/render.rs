@@ -148,7 +148,7 @@ fn what_a_failing_part_says_is_cut_to_what_a_status_can_hold() {
 #[rstest]
 #[case(Phase::Pending, Some(Wait::Release { name: "web-v1".into() }), "False False True ReleaseNotFound")]
 #[case(Phase::Previewed, Some(Wait::Confirmation { reference: PreviewRef { number: 1, digest: Digest::of(b"") }, why: None }), "False True False ConfirmationRequired")]
-#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, subject: "1-aa".into(), until: None }), "False True False ReviewRequired")]
+#[case(Phase::PendingApproval, Some(Wait::Review { have: 0, need: 1, subject: "1-aa".into(), until: None, due: None, late: false }), "False True False ReviewRequired")]
 #[case(Phase::Applying, None, "False True False Progressing")]
 #[case(Phase::Succeeded, None, "True False False Succeeded")]
 #[case(Phase::Failed, None, "False False True Failed")]
@@ -232,7 +232,8 @@ fn what_did_not_become_healthy_in_time_is_not_healthy(#[case] code: Code, #[case
 #[case(Phase::Failed)]
 fn a_rollback_that_waits_says_for_what(#[case] phase: Phase) {
     let rollback = Rollback::new("r-1", Origin::Manual { actor: "dora".parse().unwrap() }, running(), now());
-    let wait = Wait::Review { have: 0, need: 1, subject: rollback.reference.clone(), until: None };
+    let wait =
+        Wait::Review { have: 0, need: 1, subject: rollback.reference.clone(), until: None, due: None, late: false };
     let status = Status { phase, rollback: Some(rollback), ..Status::default() };
     let shown = render::deployment(&status, Some(&wait), None, None, now());
     let told = shown.conditions.iter().find(|condition| condition.type_ == "Reconciling").unwrap();
@@ -289,6 +290,35 @@ fn a_reset_that_was_used_before_is_said_not_to_count() {
         shown.conditions[0].message.contains("does not count again")
     };
     assert_eq!((says(Some(wire("fine"))), says(Some(wire("looked again"))), says(None)), (true, false, false));
+}
+
+#[rstest]
+#[case(None, None)]
+#[case(Some(Glass::Unreviewed), Some(("True", "AwaitsSecondLook")))]
+#[case(Some(Glass::Reviewed), Some(("False", "LookedAt")))]
+fn a_broken_glass_is_seen_until_someone_has_looked(
+    #[case] glass: Option<Glass>,
+    #[case] expected: Option<(&str, &str)>,
+) {
+    for phase in Phase::ALL {
+        let status = Status { phase, break_glass: glass, ..full() };
+        let shown = render::deployment(&status, None, None, None, now());
+        let condition = shown.conditions.iter().find(|condition| condition.type_ == "BreakGlass");
+        let found = condition.map(|condition| (condition.status.as_str(), condition.reason.as_str()));
+        assert_eq!(found, expected, "{phase}");
+    }
+}
+
+#[test]
+fn what_was_decided_about_an_earlier_preview_is_not_shown_for_this_one() {
+    let mut status = full();
+    let shown = |status: &Status| render::deployment(status, None, None, None, now()).approval.unwrap();
+    let approval = shown(&status);
+    assert_eq!((approval.reviewed_by.as_deref(), approval.decision), (Some("bob"), Some(Verdict::Approve)));
+    status.preview.as_mut().unwrap().reference.number = 3;
+    let approval = shown(&status);
+    assert_eq!((approval.reviewed_by, approval.reviewed_at, approval.decision), (None, None, None));
+    assert_eq!((approval.count, approval.approvals.len()), (Some(0), 1), "it stays in the list");
 }
 
 #[test]

@@ -1,19 +1,30 @@
 //! Nobody weakens, frees or removes an Environment without the verb for it.
 
-use super::{Caller, Verb};
+use std::collections::BTreeSet;
+
+use super::{Caller, NAMESPACE_CONTROLLER, Verb};
 use crate::environment::Environment;
+use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::safeguard::Weakening;
 
 #[cfg(test)]
 mod tests;
 
-/// Whether `caller` may make `new` out of `old`; `new` is None for a deletion, and `unfinished` are the Deployments to it
-/// that have not ended.
-pub fn admit(old: &Environment, new: Option<&Environment>, unfinished: usize, caller: &Caller) -> Result<(), Refusal> {
-    match new {
-        Some(new) => change(old, new, caller),
-        None => deletion(old, unfinished, caller),
+/// Whether `caller` may make `new` out of `old`; `old` is None for a creation, `new` for a deletion.
+pub fn admit(old: Option<&Environment>, new: Option<&Environment>, caller: &Caller) -> Result<(), Refusal> {
+    match (old, new) {
+        (Some(old), Some(new)) => change(old, new, caller),
+        (Some(old), None) => deletion(old, caller),
+        (None, Some(new)) => creation(new, caller),
+        (None, None) => Ok(()),
     }
+}
+
+/// One that is new asks for no less than its tier: what is deleted and created again is new.
+fn creation(new: &Environment, caller: &Caller) -> Result<(), Refusal> {
+    let weaker = new.policy.weakenings(&Policy::default_for(new.tier, new.runtime));
+    governed(new, weaker, "its tier", caller)
 }
 
 fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), Refusal> {
@@ -25,11 +36,7 @@ fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), R
     if let Some((field, _)) = fixed.into_iter().find(|(_, same)| !same) {
         return Err(Refusal::Immutable { field: field.to_owned(), hint: "create another Environment" });
     }
-    let weaker: Vec<_> = new.weakenings(old).into_iter().map(|weakening| weakening.as_str()).collect();
-    if !weaker.is_empty() && !caller.verbs.contains(&Verb::Govern) {
-        let what = format!("would ask for less than before ({})", weaker.join(", "));
-        return Err(ungoverned(old, caller, what));
-    }
+    governed(old, new.weakenings(old), "before", caller)?;
     if let Some(reset) = new.reset.as_ref().filter(|reset| old.reset.as_ref() != Some(reset)) {
         caller.is(&reset.actor, "spec.reset.actor")?;
         if !caller.verbs.contains(&Verb::Reset) {
@@ -43,15 +50,26 @@ fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), R
     Ok(())
 }
 
-/// What is deleted and created again may ask for anything: where something depends on it, that is weakening it.
-fn deletion(old: &Environment, unfinished: usize, caller: &Caller) -> Result<(), Refusal> {
-    let runs = old.status.services.len();
-    let needed = runs > 0 || unfinished > 0 || old.status.claim.is_some();
-    if needed && !caller.verbs.contains(&Verb::Govern) {
-        let what = format!("is needed ({runs} services, {unfinished} unfinished deployments)");
-        return Err(ungoverned(old, caller, what));
+/// What is deleted takes with it what it asked for, of whatever waits or runs there.
+fn deletion(old: &Environment, caller: &Caller) -> Result<(), Refusal> {
+    if old.deleting || caller.actor.as_str() == NAMESPACE_CONTROLLER || caller.verbs.contains(&Verb::Govern) {
+        return Ok(());
     }
-    Ok(())
+    Err(ungoverned(old, caller, "would be gone, with what it asks for".to_owned()))
+}
+
+fn governed(
+    environment: &Environment,
+    weaker: BTreeSet<Weakening>,
+    than: &str,
+    caller: &Caller,
+) -> Result<(), Refusal> {
+    if weaker.is_empty() || caller.verbs.contains(&Verb::Govern) {
+        return Ok(());
+    }
+    let fields: Vec<_> = weaker.into_iter().map(Weakening::as_str).collect();
+    let what = format!("would ask for less than {than} ({})", fields.join(", "));
+    Err(ungoverned(environment, caller, what))
 }
 
 fn ungoverned(environment: &Environment, caller: &Caller, what: String) -> Refusal {

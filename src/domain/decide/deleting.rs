@@ -4,6 +4,7 @@ use super::fold::{By, Fold, detail};
 use super::{Effect, Next};
 use crate::attempt::Progress;
 use crate::code::Code;
+use crate::deployment::Glass;
 use crate::event::Action;
 use crate::phase::Phase;
 use crate::runtime::Failure;
@@ -44,7 +45,9 @@ impl Fold<'_> {
         if held {
             return self.environment().map(|environment| Next::Do(Effect::Settle(self.outcome(environment))));
         }
-        self.emit(&By::Controller, Action::ReleaseDeleted, self.status.phase, detail([]));
+        let unseen = self.status.break_glass == Some(Glass::Unreviewed);
+        let facts = detail([("breakGlass", unseen.then(|| "nobody has looked at it".to_owned()))]);
+        self.emit(&By::Controller, Action::ReleaseDeleted, self.status.phase, facts);
         Some(Next::Rest)
     }
 

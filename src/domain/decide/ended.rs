@@ -243,7 +243,7 @@ impl Fold<'_> {
             .find(|review| review.subject == subject && !self.status.reviews.knows(review));
         let Some(review) = fresh else {
             let have = self.status.reviews.approvals(&subject);
-            let until = expiry(environment, &rollback);
+            let until = after(&rollback, environment.policy.approval.expires_after);
             if let Some(at) = until.filter(|until| self.now >= *until) {
                 // The Deployment itself has ended, or still runs: a rollback that never began changes neither.
                 if let Some(rollback) = &mut self.status.rollback {
@@ -256,10 +256,18 @@ impl Fold<'_> {
                 }
                 return Some(Next::Again);
             }
-            return Some(Next::Wait(Wait::Review { have, need, subject, until }));
+            let due = after(&rollback, environment.policy.sla);
+            let late = due.is_some_and(|due| self.now >= due);
+            return Some(Next::Wait(Wait::Review { have, need, subject, until, due, late }));
         };
-        if review.reviewer == *actor {
-            self.void(review, &Refusal::SelfApproval { reviewer: review.reviewer.clone() });
+        let wrong = if review.reviewer == *actor {
+            Some(Refusal::SelfApproval { reviewer: review.reviewer.clone() })
+        } else {
+            let silent = review.verdict == Verdict::Reject && review.note.is_none();
+            silent.then_some(Refusal::NoteRequired { action: "reject" })
+        };
+        if let Some(refusal) = wrong {
+            self.void(review, &refusal);
             return Some(Next::Again);
         }
         self.status.reviews.counted.push(Counted {
@@ -304,8 +312,8 @@ fn unavailable() -> Diagnostics {
     Diagnostics { code: refusal.code(), message: refusal.to_string(), detail: None }
 }
 
-/// Until when a rollback by hand waits for its review.
-fn expiry(environment: &Environment, rollback: &Rollback) -> Option<jiff::Timestamp> {
-    let wait = jiff::SignedDuration::try_from(environment.policy.approval.expires_after?).ok()?;
-    rollback.requested_at.checked_add(wait).ok()
+/// So long after a rollback by hand was asked for.
+fn after(rollback: &Rollback, period: Option<std::time::Duration>) -> Option<jiff::Timestamp> {
+    let period = jiff::SignedDuration::try_from(period?).ok()?;
+    rollback.requested_at.checked_add(period).ok()
 }

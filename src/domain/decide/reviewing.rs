@@ -39,8 +39,10 @@ impl Fold<'_> {
             return self.break_glass(&act);
         }
         let have = self.status.reviews.approvals(&subject);
-        let until = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
-        Next::Wait(Wait::Review { have, need, subject, until })
+        let ticket = self.status.ticket.as_ref();
+        let (until, due) = (ticket.and_then(|ticket| ticket.expires_at), ticket.and_then(|ticket| ticket.due_at));
+        let late = due.is_some_and(|due| self.now >= due);
+        Next::Wait(Wait::Review { have, need, subject, until, due, late })
     }
 
     /// Counts one review, which may decide.

@@ -2,6 +2,7 @@
 
 mod before;
 mod by_hand;
+mod clock;
 mod deletion;
 mod failing;
 mod gates;

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::code::Code;
-use crate::environment::{Claim, Reset};
+use crate::environment::Reset;
 use crate::fixture::{actor, note, production, uid};
 use crate::policy::{Confirm, Tier};
 
@@ -22,11 +22,11 @@ fn caller(who: &str) -> Caller {
 fn changed(who: &str, change: Change) -> Result<(), Code> {
     let mut new = production();
     change(&mut new);
-    admit(&production(), Some(&new), 0, &caller(who)).map_err(|refusal| refusal.code())
+    admit(Some(&production()), Some(&new), &caller(who)).map_err(|refusal| refusal.code())
 }
 
-fn reset_by(who: &str) -> Option<Reset> {
-    Some(Reset { of: uid("d7"), actor: actor(who), note: note("looked at it") })
+fn reset_by(who: &str) -> Reset {
+    Reset { of: uid("d7"), actor: actor(who), note: note("looked at it") }
 }
 
 #[rstest]
@@ -39,9 +39,9 @@ fn reset_by(who: &str) -> Option<Reset> {
 #[case::weaker_by_who_governs("petra", |new: &mut Environment| new.policy.confirm = Confirm::Auto, Ok(()))]
 #[case::another_tier("petra", |new: &mut Environment| new.tier = Tier::Development, Err(Code::ValidationFailed))]
 #[case::another_team("petra", |new: &mut Environment| new.team = "other".to_owned(), Err(Code::ValidationFailed))]
-#[case::a_reset("rita", |new: &mut Environment| new.reset = reset_by("rita"), Ok(()))]
-#[case::a_reset_without_the_verb("petra", |new: &mut Environment| new.reset = reset_by("petra"), Err(Code::Forbidden))]
-#[case::a_reset_in_anothers_name("mallory", |new: &mut Environment| new.reset = reset_by("rita"), Err(Code::Forbidden))]
+#[case::a_reset("rita", |new: &mut Environment| new.reset = Some(reset_by("rita")), Ok(()))]
+#[case::a_reset_without_the_verb("petra", |new: &mut Environment| new.reset = Some(reset_by("petra")), Err(Code::Forbidden))]
+#[case::a_reset_in_anothers_name("mallory", |new: &mut Environment| new.reset = Some(reset_by("rita")), Err(Code::Forbidden))]
 fn an_environment_is_changed_by_whoever_may(
     #[case] who: &str,
     #[case] change: Change,
@@ -53,8 +53,8 @@ fn an_environment_is_changed_by_whoever_may(
 #[test]
 fn what_stands_already_is_not_said_again() {
     let mut old = production();
-    old.reset = reset_by("rita");
-    assert_eq!(admit(&old, Some(&old.clone()), 0, &caller("mallory")), Ok(()));
+    old.reset = Some(reset_by("rita"));
+    assert_eq!(admit(Some(&old), Some(&old.clone()), &caller("mallory")), Ok(()));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_refusal_names_every_field_that_would_ask_for_less() {
     let mut new = production();
     new.policy.confirm = Confirm::Auto;
     new.policy.approval.count = 0;
-    let refusal = admit(&production(), Some(&new), 0, &caller("mallory")).unwrap_err();
+    let refusal = admit(Some(&production()), Some(&new), &caller("mallory")).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "environment shop would ask for less than before (spec.policy.approval.count, spec.policy.confirm), which \
@@ -70,24 +70,31 @@ fn a_refusal_names_every_field_that_would_ask_for_less() {
     );
 }
 
+#[test]
+fn only_who_governs_deletes_one_or_whoever_empties_a_namespace() {
+    let deleted = |old: &Environment, who: &str| {
+        let caller = Caller { actor: actor(who), verbs: caller(who).verbs };
+        admit(Some(old), None, &caller).map_err(|refusal| refusal.code())
+    };
+    let mut old = production();
+    assert_eq!(deleted(&old, "mallory"), Err(Code::Forbidden));
+    assert_eq!(deleted(&old, "petra"), Ok(()));
+    assert_eq!(deleted(&old, NAMESPACE_CONTROLLER), Ok(()));
+    old.deleting = true;
+    assert_eq!(deleted(&old, "mallory"), Ok(()), "it goes already");
+}
+
 #[rstest]
-#[case::unused(|_: &mut Environment| {}, 0, Ok(()))]
-#[case::releases(|old: &mut Environment| old.status.services = production().status.services, 0, Err(Code::Forbidden))]
-#[case::unfinished(|_: &mut Environment| {}, 1, Err(Code::Forbidden))]
-#[case::claimed(
-    |old: &mut Environment| old.status.claim = Some(Claim { deployment: uid("d7"), attempt: "d7-a1".to_owned(), epoch: 1 }),
-    0,
-    Err(Code::Forbidden)
-)]
-fn what_is_needed_is_deleted_only_by_who_governs(
+#[case::as_its_tier("mallory", |_| {}, Ok(()))]
+#[case::stricter("mallory", |new| new.policy.approval.count = 3, Ok(()))]
+#[case::weaker("mallory", |new| new.policy.confirm = Confirm::Auto, Err(Code::Forbidden))]
+#[case::weaker_by_who_governs("petra", |new| new.policy.confirm = Confirm::Auto, Ok(()))]
+fn a_new_one_asks_for_no_less_than_its_tier(
+    #[case] who: &str,
     #[case] change: Change,
-    #[case] unfinished: usize,
     #[case] expected: Result<(), Code>,
 ) {
-    let mut old = production();
-    old.status.services.clear();
-    change(&mut old);
-    let deleted = |who| admit(&old, None, unfinished, &caller(who)).map_err(|refusal| refusal.code());
-    assert_eq!(deleted("mallory"), expected);
-    assert_eq!(deleted("petra"), Ok(()));
+    let mut new = production();
+    change(&mut new);
+    assert_eq!(admit(None, Some(&new), &caller(who)).map_err(|refusal| refusal.code()), expected);
 }

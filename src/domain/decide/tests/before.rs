@@ -61,7 +61,8 @@ fn production_waits_for_a_person_and_then_for_a_reviewer() {
     assert_eq!(world.phase(), Phase::Previewed);
     world.later(1).confirm("alice");
     let wait = world.wait();
-    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.preview_ref(), until: Some(at(31)) });
+    let (subject, end) = (world.preview_ref(), Some(at(31)));
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject, until: end, due: end, late: false });
     world.later(1).approve("bob").run();
     assert_eq!(
         world.words(),

@@ -29,7 +29,8 @@ fn begun() -> World {
 fn it_waits_for_review_at_once_and_its_ticket_never_expires() {
     let mut world = World::new(by_hand());
     let wait = world.wait();
-    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.preview_ref(), until: None });
+    let subject = world.preview_ref();
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject, until: None, due: Some(at(30)), late: false });
     assert_eq!(
         world.words(),
         ["release.created", "release.previewed", "release.confirmed", "release.pending_approval"]

@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::decide::Twin;
 use crate::environment::Outcome;
 use crate::event::Action;
-use crate::fixture::{by_hand, development, failure, uid};
+use crate::fixture::{act, by_hand, development, failure, uid};
 use crate::phase::Phase;
 
 fn delete(world: &mut World) {
@@ -83,6 +83,25 @@ fn deleted_after_its_end_only_the_deletion_is_added() {
     delete(&mut world);
     assert_eq!(world.history.len(), events + 1);
     assert_eq!(world.phase(), Phase::Succeeded);
+}
+
+#[test]
+fn deleted_before_anyone_looked_at_its_broken_glass_the_history_says_so() {
+    let broken = || {
+        let mut world = waiting_in(Phase::PendingApproval);
+        world.deployment.intents.break_glass = Some(act("olga"));
+        world.run();
+        world.attempt_succeeds().run();
+        world
+    };
+    let mut world = broken();
+    delete(&mut world);
+    assert_eq!(world.event(Action::ReleaseDeleted).detail["breakGlass"], "nobody has looked at it");
+    let mut world = broken();
+    world.deployment.intents.after_review = Some(act("bob"));
+    world.run();
+    delete(&mut world);
+    assert_eq!(world.event(Action::ReleaseDeleted).detail.get("breakGlass"), None);
 }
 
 #[test]

@@ -217,6 +217,19 @@ fn a_changed_policy_voids_what_was_approved() {
 }
 
 #[test]
+fn an_environment_that_was_recreated_voids_what_was_approved() {
+    let mut world = waiting_in(Phase::Approved);
+    let old = world.preview_ref();
+    world.environment().id.uid = crate::fixture::uid("e2");
+    world.environment().status.readiness = Readiness::Ready;
+    assert!(matches!(world.wait(), Wait::Confirmation { reference, .. } if reference.number == 2));
+    world.confirm("alice").run();
+    world.review("carol", Verdict::Approve, &old).run();
+    assert_eq!(world.phase(), Phase::PendingApproval, "what was said of the other one");
+    assert!(world.started.is_empty());
+}
+
+#[test]
 fn a_release_that_vanished_is_waited_for_and_not_applied() {
     let mut world = waiting_in(Phase::Approved);
     world.environment().status.readiness = Readiness::Ready;

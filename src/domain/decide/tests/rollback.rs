@@ -27,7 +27,7 @@ fn applying_in_production() -> World {
     world
 }
 
-fn succeeded_in_production() -> World {
+pub(super) fn succeeded_in_production() -> World {
     let mut world = applying_in_production();
     world.attempt_succeeds().run();
     assert_eq!(world.phase(), Phase::Succeeded);
@@ -60,7 +60,8 @@ fn in_production_a_rollback_by_hand_waits_for_someone_else_to_agree() {
     let mut world = succeeded_in_production();
     world.later(5).ask_rollback("r-1", "dora");
     let wait = world.wait();
-    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject: world.rollback_ref(), until: Some(at(35)) });
+    let (subject, end) = (world.rollback_ref(), Some(at(35)));
+    assert_eq!(wait, Wait::Review { have: 0, need: 1, subject, until: end, due: end, late: false });
     assert!(wait.message().contains(&world.rollback_ref()), "{}", wait.message());
     assert_eq!(state(&world), RollbackState::Requested);
     let subject = world.rollback_ref();
@@ -83,6 +84,20 @@ fn a_rollback_that_a_reviewer_refused_changes_nothing_and_another_may_follow() {
     assert_eq!(world.words().last(), Some(&"release.rejected"));
     world.ask_rollback("r-2", "dora");
     assert!(matches!(world.wait(), Wait::Review { have: 0, .. }));
+}
+
+#[test]
+fn a_rollback_is_not_rejected_without_a_word() {
+    let mut world = succeeded_in_production();
+    world.ask_rollback("r-1", "dora").run();
+    let subject = world.rollback_ref();
+    world.review("bob", Verdict::Reject, &subject);
+    world.deployment.intents.reviews.last_mut().unwrap().note = None;
+    assert!(matches!(world.wait(), Wait::Review { have: 0, .. }));
+    assert_eq!(world.event(Action::ReleaseReviewVoid).detail["code"], "note_required");
+    world.review("carol", Verdict::Reject, &subject).run();
+    assert_eq!(state(&world), RollbackState::Rejected);
+    assert_eq!(world.phase(), Phase::Succeeded);
 }
 
 #[test]
