@@ -8,4 +8,5 @@ mod gates;
 mod properties;
 mod review;
 mod rollback;
+mod trust;
 mod world;
