@@ -55,6 +55,7 @@ impl Site {
         let folder = folder.map_err(io_error("a folder cannot be made"))?;
         let site = Self { client, writes, actor, namespaces, kubeconfig: plane.kubeconfig().to_owned(), folder };
         site.wait_for_policies().await?;
+        crate::stage::install::settled(plane);
         Ok(site)
     }
 
