@@ -146,6 +146,7 @@ pub fn run<R: Resources>(
         status,
         request: scene.deployment.request.clone(),
         environment,
+        guard: scene.guard.clone(),
         halt: CancellationToken::new(),
     };
     cx.executor.start(&attempt.id, scene.key.clone(), resumed, |stop, place| order.execute(stop, place));

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::cache::Cache;
 use crate::clock;
 use crate::executor::Executor;
+use crate::guard::Policies;
 use crate::key::Key;
 use crate::leader::Leader;
 use crate::ledger::Ledger;
@@ -32,6 +33,8 @@ pub struct Context<R: Resources> {
     pub environments: Cache<Environment>,
     /// Every Release.
     pub releases: Cache<Release>,
+    /// The API server's policies.
+    pub policies: Policies,
     /// The archive.
     pub ledger: Ledger,
     /// What carries out Deployments.
@@ -84,12 +87,27 @@ impl Probes {
 }
 
 impl<R: Resources> Context<R> {
-    /// Waits until every kind has been listed once.
+    /// Waits until every kind has been listed once, and the policies are known.
     ///
     /// Nothing is decided before that: what is not in view yet looks exactly like what is gone, and a claim whose holder
     /// is gone is taken away from it.
     pub async fn in_view(&self) {
-        tokio::join!(self.deployments.listed(), self.environments.listed(), self.releases.listed());
+        tokio::join!(
+            self.deployments.listed(),
+            self.environments.listed(),
+            self.releases.listed(),
+            self.policies.in_view()
+        );
+    }
+
+    /// Wakes everything: what the policies are matters to all that people may say something about.
+    pub fn wake_all(&self) {
+        for name in self.deployments.names().state() {
+            let _ = self.wake_deployment.send(Key::of(&*name));
+        }
+        for name in self.environments.names().state() {
+            let _ = self.wake_environment.send(Key::of(&*name));
+        }
     }
 }
 

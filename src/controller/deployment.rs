@@ -9,7 +9,8 @@ use kube::runtime::controller::Action;
 use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, parse, render};
 use slipway_domain::decide::{Decision, Effect, Planned, decide};
 use slipway_domain::deployment::Deployment;
-use slipway_domain::event::Event;
+use slipway_domain::event::{self, Event};
+use slipway_domain::name::Actor;
 use slipway_domain::phase::Phase;
 use slipway_domain::wait::Wait;
 
@@ -118,6 +119,9 @@ async fn act<R: Resources>(
         Some(Effect::Run { attempt, .. }) => Some(Wait::Attempt { id: attempt.id.clone() }),
         _ => wait,
     };
+    if events.iter().any(on_a_word) && !publish::confirmed(cx, &scene.key.to_string(), &scene.guard).await {
+        return Ok(Step::Rest(Action::requeue(SOON)));
+    }
     let resumed = events.is_empty();
     let written = publish::deployment(cx, &scene.wire, &scene.deployment, &status, wait.as_ref()).await?;
     after_publish(cx, scene, &events, &status);
@@ -146,6 +150,12 @@ async fn act<R: Resources>(
             Ok(Step::Rest(Action::await_change()))
         }
     }
+}
+
+/// Whether it was decided on a person's word that lets something happen. A request and an abort are no such word.
+fn on_a_word(event: &Event) -> bool {
+    let lets = !matches!(event.action, event::Action::ReleaseCreated | event::Action::ReleaseAborted);
+    lets && event.actor_id != Actor::controller()
 }
 
 /// What is written down needs not be remembered.

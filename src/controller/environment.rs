@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, Environment as WireEnvironment, parse, render};
 use slipway_domain::environment::{Environment, Readiness};
+use slipway_domain::event;
 use slipway_domain::phase::Phase;
 use slipway_domain::upkeep::{Decision, Effect, Holder, Observed, decide};
 
@@ -107,8 +108,10 @@ async fn upkeep<R: Resources>(
         cx.probes.note(uid, generation, readiness.is_ok());
         Some(readiness)
     };
+    let guard = cx.policies.now();
     let observed = Observed {
         environment,
+        guard: guard.clone(),
         readiness,
         holder: holder(cx, key, environment).await?,
         unfinished: unfinished(cx, key),
@@ -116,6 +119,10 @@ async fn upkeep<R: Resources>(
         epoch: cx.epoch,
     };
     let Decision { status, events, effect } = decide(&observed, clock::now());
+    let freed = events.iter().any(|one| one.action == event::Action::EnvironmentReset);
+    if freed && !publish::confirmed(cx, &key.to_string(), &guard).await {
+        return Ok(Action::requeue(SOON));
+    }
     let written = publish::environment(cx, wire, &status).await?;
     for event in &events {
         tracing::info!(environment = %key, seq = event.seq, actor = %event.actor_id, "{}", event.action);

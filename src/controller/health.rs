@@ -1,7 +1,7 @@
 //! Whether this process is well, for whoever runs it: `/healthz`, `/readyz`, `/metrics`.
 //!
 //! `readyz` says in words what keeps the controller from working: a candidate that does not lead is ready, an archive
-//! that went apart from the cluster is not.
+//! that went apart from the cluster is not, and no more are policies that are missing or altered.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use slipway_domain::code::Code;
+use slipway_domain::guard::{Breach, Guard};
 use tokio::net::TcpListener;
 
 use crate::executor::Executor;
+use crate::guard::Policies;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 
@@ -22,8 +25,25 @@ use crate::metrics::Metrics;
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     trouble: Arc<Mutex<Option<String>>>,
-    term: Arc<Mutex<Option<(Ledger, Executor)>>>,
+    term: Arc<Mutex<Option<Term>>>,
     in_view: Arc<AtomicBool>,
+}
+
+/// What works for as long as this process leads.
+#[derive(Debug, Clone)]
+struct Term {
+    ledger: Ledger,
+    executor: Executor,
+    policies: Policies,
+}
+
+impl Term {
+    fn breaches(&self) -> Vec<Breach> {
+        match self.policies.now() {
+            Guard::InForce { .. } => Vec::new(),
+            Guard::Broken { breaches, .. } => breaches,
+        }
+    }
 }
 
 impl Readiness {
@@ -38,8 +58,8 @@ impl Readiness {
     }
 
     /// This process leads: from now on divergences count.
-    pub fn leads(&self, ledger: Ledger, executor: Executor) {
-        *self.term.lock().unwrap_or_else(PoisonError::into_inner) = Some((ledger, executor));
+    pub fn leads(&self, ledger: Ledger, executor: Executor, policies: Policies) {
+        *self.term.lock().unwrap_or_else(PoisonError::into_inner) = Some(Term { ledger, executor, policies });
     }
 
     /// Everything was listed once: from now on things are decided.
@@ -51,7 +71,8 @@ impl Readiness {
     pub fn report(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        if let Some((ledger, _)) = &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(term) = &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
+            let ledger = &term.ledger;
             if !self.in_view.load(Ordering::Relaxed) {
                 lines
                     .push("not all resources are listed yet: if that stays so, the log says which, and why".to_owned());
@@ -59,14 +80,15 @@ impl Readiness {
             lines.extend(ledger.failing());
             lines
                 .extend(ledger.diverged().iter().map(|divergence| format!("audit_diverged: {}", divergence.message())));
+            lines.extend(term.breaches().iter().map(|breach| format!("{}: {breach}", Code::PoliciesNotInForce)));
         }
         lines
     }
 
-    fn counts(&self) -> (usize, usize) {
+    fn counts(&self) -> [usize; 3] {
         match &*self.term.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((ledger, executor)) => (ledger.diverged().len(), executor.running()),
-            None => (0, 0),
+            Some(term) => [term.ledger.diverged().len(), term.executor.running(), term.breaches().len()],
+            None => [0; 3],
         }
     }
 }
@@ -101,7 +123,7 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 async fn scrape(State(shared): State<Shared>) -> impl IntoResponse {
-    let (diverged, running) = shared.readiness.counts();
-    shared.metrics.observe(diverged, running);
+    let [diverged, running, breaches] = shared.readiness.counts();
+    shared.metrics.observe(diverged, running, breaches);
     ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], shared.metrics.encode())
 }

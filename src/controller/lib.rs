@@ -16,6 +16,7 @@ mod context;
 mod deployment;
 mod environment;
 mod executor;
+mod guard;
 mod health;
 mod key;
 mod kubernetes;

@@ -43,6 +43,7 @@ pub struct Metrics {
     unseen_glass: Gauge,
     /// Those that the gauge counts, as the watch has shown them: at the start it shows them all.
     unseen: Arc<Mutex<HashSet<Key>>>,
+    breaches: Gauge,
 }
 
 impl Default for Metrics {
@@ -64,6 +65,7 @@ impl Default for Metrics {
             broken_glass: Counter::default(),
             unseen_glass: Gauge::default(),
             unseen: Arc::default(),
+            breaches: Gauge::default(),
             registry: Arc::default(),
         };
         registry.register("reconcile_duration_seconds", "How long reconciliations take", durations);
@@ -75,6 +77,8 @@ impl Default for Metrics {
         registry.register("leading", "1 while this process holds the lease", this.leading.clone());
         registry.register("epoch", "The term of this process", this.epoch.clone());
         registry.register("audit_diverged", "Objects whose history differs from the archive's", this.diverged.clone());
+        let breaches = "Policies and bindings that are missing or altered, while decisions are not acted upon";
+        registry.register("policies_not_in_force", breaches, this.breaches.clone());
         registry.register("attempts_running", "Attempts that run or wait for a place", this.running.clone());
         registry.register("break_glass", "Deployments that went ahead without review", this.broken_glass.clone());
         let unseen = this.unseen_glass.clone();
@@ -147,9 +151,10 @@ impl Metrics {
     }
 
     /// What stands now, for the next scrape.
-    pub fn observe(&self, diverged: usize, running: usize) {
-        self.diverged.set(i64::try_from(diverged).unwrap_or(i64::MAX));
-        self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+    pub fn observe(&self, diverged: usize, running: usize, breaches: usize) {
+        for (gauge, count) in [(&self.diverged, diverged), (&self.running, running), (&self.breaches, breaches)] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// The exposition format that Prometheus reads.

@@ -8,6 +8,7 @@ use slipway_domain::decide::{Observed, Planned, Twin};
 use slipway_domain::deployment::Deployment;
 use slipway_domain::environment::Environment;
 use slipway_domain::gate::Evidence;
+use slipway_domain::guard::Guard;
 use slipway_domain::name::ReleaseName;
 use slipway_domain::phase::Phase;
 use slipway_domain::queue::Waiting;
@@ -33,6 +34,8 @@ pub struct Scene {
     pub wire_environment: Option<Arc<WireEnvironment>>,
     /// The Environment, checked.
     pub environment: Option<Environment>,
+    /// Whether the API server checks who says what.
+    pub guard: Guard,
     /// The newest event of the Deployment that is archived.
     pub archived_seq: u64,
 }
@@ -49,7 +52,7 @@ impl Scene {
         let wire_environment = cx.environments.get(&key.sibling(deployment.request.environment.as_str()));
         // An Environment that cannot be read is as good as none: its own conditions say what is wrong with it.
         let environment = wire_environment.as_ref().and_then(|wire| parse::environment(wire).ok());
-        Self { key, wire, deployment, wire_environment, environment, archived_seq }
+        Self { key, wire, deployment, wire_environment, environment, guard: cx.policies.now(), archived_seq }
     }
 
     /// Everything that is known, for the decision.
@@ -69,6 +72,7 @@ impl Scene {
             twin: self.twin(cx, &planned).await?,
             queue: self.queue(cx),
             evidence: Evidence::default(),
+            guard: self.guard.clone(),
             archived_seq: self.archived_seq,
             epoch: cx.epoch,
             planned,
@@ -85,8 +89,8 @@ impl Scene {
             let name = self.deployment.request.operation.release().map(ToString::to_string).unwrap_or_default();
             return Planned::Missing(Wait::Release { name });
         }
-        cx.runtimes
-            .plan(&self.deployment.request, environment, wire, |name| cx.releases.get(&self.key.sibling(name.as_str())))
+        let release = |name: &ReleaseName| cx.releases.get(&self.key.sibling(name.as_str()));
+        cx.runtimes.plan(&self.deployment.request, environment, wire, &self.guard, release)
     }
 
     /// The finished Deployment whose outcome a recreated object takes.
@@ -130,7 +134,7 @@ impl Scene {
         };
         let Ok(deployment) = parse::deployment(wire) else { return false };
         let release = |name: &ReleaseName| cx.releases.get(&self.key.sibling(name.as_str()));
-        let planned = cx.runtimes.plan(&deployment.request, environment, wire_environment, release);
+        let planned = cx.runtimes.plan(&deployment.request, environment, wire_environment, &self.guard, release);
         matches!(planned, Planned::Ready(_))
     }
 }

@@ -15,6 +15,7 @@ use slipway_domain::code::Code;
 use slipway_domain::deployment::{Request, Status};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::Environment;
+use slipway_domain::guard::Guard;
 use slipway_domain::phase::Phase;
 use slipway_domain::preview::{Plan, Preview};
 use slipway_domain::runtime::{Applied, Failure, ObjectRef};
@@ -45,6 +46,8 @@ pub struct Order<R: Resources> {
     pub(crate) status: Status,
     pub(crate) request: Request,
     pub(crate) environment: Environment,
+    /// The guard under which it was decided.
+    pub(crate) guard: Guard,
     /// Cancelled once it is stopped or out of time.
     pub(crate) halt: CancellationToken,
 }
@@ -100,7 +103,7 @@ impl<R: Resources> Order<R> {
     /// never what is under way.
     fn still_what_was_previewed(&self, ready: &Ready) -> Result<(), Failure> {
         let Some(release) = &self.release else { return Ok(()) };
-        let plan = Plan::new(&self.request, &self.environment, None, ready.content().clone());
+        let plan = Plan::new(&self.request, &self.environment, None, ready.content().clone(), &self.guard);
         let previewed = self.status.preview.as_ref();
         if previewed.is_some_and(|previewed| covers(previewed, &plan.digest, release, self.resumed)) {
             return Ok(());

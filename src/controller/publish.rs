@@ -14,6 +14,7 @@ use slipway_domain::deployment::{Deployment, Status};
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::EnvironmentStatus;
 use slipway_domain::event::Event;
+use slipway_domain::guard::Guard;
 use slipway_domain::wait::Wait;
 use slipway_store::{AttemptRow, Record};
 
@@ -78,6 +79,19 @@ impl Audited for Release {
 
     fn same_status(&self, other: &Self) -> bool {
         self.status == other.status
+    }
+}
+
+/// Whether the server itself says that `guard` is in force, before what a person said is written down as theirs.
+///
+/// If it does not, or nobody can tell, the watch will say so in a moment, and it is decided anew.
+pub async fn confirmed<R: Resources>(cx: &Context<R>, what: &str, guard: &Guard) -> bool {
+    match cx.policies.confirms(guard).await {
+        Ok(confirmed) => confirmed,
+        Err(error) => {
+            tracing::warn!(what, error, "whether the policies are in force cannot be read; it is tried again");
+            false
+        }
     }
 }
 
@@ -221,7 +235,8 @@ pub async fn environment<R: Resources>(
 ) -> Result<Arc<WireEnvironment>, PublishError> {
     let before = wire.status.as_ref();
     let reset = wire.spec.reset.as_ref();
-    let rendered = render::environment(status, reset, wire.metadata.generation, before, clock::now());
+    let rendered =
+        render::environment(status, reset, &cx.policies.now(), wire.metadata.generation, before, clock::now());
     if before == Some(&rendered) {
         return Ok(wire.clone());
     }

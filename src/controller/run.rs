@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::cache::Cache;
 use crate::context::{Context, Forecasts, Probes};
 use crate::executor::Executor;
+use crate::guard::Policies;
 use crate::health::{self, Readiness};
 use crate::key::Key;
 use crate::kubernetes::Cluster;
@@ -188,7 +189,8 @@ async fn lead(
     tracing::info!(epoch, "leading");
 
     let ledger = Ledger::new(archive.clone(), database, accepted);
-    readiness.leads(ledger.clone(), executor.clone());
+    let policies = Policies::new(client.clone());
+    readiness.leads(ledger.clone(), executor.clone(), policies.clone());
     let (wake_environment, environment_wakes) = mpsc::unbounded_channel();
     let (wake_release, release_wakes) = mpsc::unbounded_channel();
     let (wake_deployment, from_others) = mpsc::unbounded_channel();
@@ -197,6 +199,7 @@ async fn lead(
         deployments: Cache::default(),
         environments: Cache::default(),
         releases: Cache::default(),
+        policies: policies.clone(),
         ledger,
         runtimes: Runtimes::new(client.clone(), archive.secret_key()),
         executor,
@@ -217,7 +220,9 @@ async fn lead(
         readiness.in_view();
         std::future::pending::<()>().await;
     };
+    let woken = cx.clone();
     tokio::select! {
+        () = policies.keep(|| woken.wake_all()) => Ok(()),
         () = view => Ok(()),
         () = streams::reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
         result = head => result,

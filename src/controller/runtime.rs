@@ -13,6 +13,7 @@ use slipway_domain::decide::Planned;
 use slipway_domain::deployment::{Operation, Request};
 use slipway_domain::digest::{Digest, SecretKey};
 use slipway_domain::environment::{Environment, RunningRelease};
+use slipway_domain::guard::Guard;
 use slipway_domain::name::{ReleaseName, ServiceName};
 use slipway_domain::policy::Confirm;
 use slipway_domain::preview::Plan;
@@ -62,11 +63,12 @@ impl Runtimes {
         request: &Request,
         environment: &Environment,
         wire: &WireEnvironment,
+        guard: &Guard,
         release: impl Fn(&ReleaseName) -> Option<std::sync::Arc<Release>>,
     ) -> Planned {
         if let Operation::DeployVersion { version } = &request.operation {
             let content = Content { digest: Digest::of(version.as_bytes()), inventory: Vec::new() };
-            return Planned::Ready(Plan::new(request, environment, None, content));
+            return Planned::Ready(Plan::new(request, environment, None, content, guard));
         }
         let Some(name) = request.operation.release() else {
             return Planned::Refused(unsupported(&format!(
@@ -87,12 +89,12 @@ impl Runtimes {
         let digest = slipway_crd::parse::release_digest(&release);
         if matches!(wire.spec.runtime, Runtime::Manual(_)) {
             let content = Content { digest: digest.clone(), inventory: Vec::new() };
-            return Planned::Ready(Plan::new(request, environment, Some((name.clone(), digest)), content));
+            return Planned::Ready(Plan::new(request, environment, Some((name.clone(), digest)), content, guard));
         }
         match self.ready(wire, &request.service, &release, &request.variables) {
             Ok(ready) => {
                 let content = ready.content().clone();
-                Planned::Ready(Plan::new(request, environment, Some((name.clone(), digest)), content))
+                Planned::Ready(Plan::new(request, environment, Some((name.clone(), digest)), content, guard))
             }
             Err(failure) => Planned::Refused(failure),
         }

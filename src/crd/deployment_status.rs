@@ -61,6 +61,15 @@ pub struct DeploymentStatus {
     /// It goes ahead in spite of a freeze window.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub freeze_overridden: bool,
+    /// Names the state of the API server's policies under which everything in spec was said that has not been answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::sha256")]
+    pub guard: Option<String>,
+    /// What stands in spec and counts for nothing, because it may have been written while the policies that check who
+    /// decides were not in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "text::disregarded")]
+    pub disregarded: Vec<String>,
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnostics: Option<Diagnostics>,

@@ -56,6 +56,10 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::sha256")]
     pub reset_handled: Option<String>,
+    /// Names the state of the API server's policies under which `spec.reset` was said, if it has not been answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::sha256")]
+    pub guard: Option<String>,
     /// Its history.
     pub audit: Audit,
 }

@@ -20,6 +20,7 @@ pub mod guard;
 pub mod health_check;
 pub mod install;
 pub mod intent;
+pub mod likeness;
 pub mod operation;
 pub mod parse;
 pub mod policy;

@@ -255,6 +255,11 @@ pub(crate) fn voided(_: &mut SchemaGenerator) -> Schema {
     list_of(&json_schema!({"type": "string", "maxLength": 500}), 0, crate::REVIEWS_MAX)
 }
 
+/// Names of what stands in spec and counts for nothing: the request, five that stand there once, and confirmations.
+pub(crate) fn disregarded(_: &mut SchemaGenerator) -> Schema {
+    list_of(&json_schema!({"type": "string", "maxLength": 100}), 0, crate::CONFIRMATIONS_MAX + 6)
+}
+
 /// Ids of rollbacks.
 pub(crate) fn rollback_ids(generator: &mut SchemaGenerator) -> Schema {
     list_of(&label(generator), 0, crate::ROLLBACKS_MAX)

@@ -105,6 +105,8 @@ words! {
         AnsibleUnknownExit = "ansible_unknown_exit",
         /// ansible: it took longer than it may.
         AnsibleTimeout = "ansible_timeout",
+        /// The API server does not check who decides.
+        PoliciesNotInForce = "policies_not_in_force",
     }
 }
 
@@ -152,7 +154,7 @@ impl Code {
             | Self::KubeconfigInvalid
             | Self::CredentialsRejected
             | Self::AnsibleHostUnreachable => 502,
-            Self::ClusterUnreachable => 503,
+            Self::ClusterUnreachable | Self::PoliciesNotInForce => 503,
             Self::OperationTimeout | Self::AnsibleTimeout => 504,
         }
     }
@@ -167,7 +169,8 @@ impl Code {
             | Self::ClusterUnreachable
             | Self::AnsibleHostUnreachable
             | Self::AnsibleUnexpectedError
-            | Self::AnsibleTimeout => true,
+            | Self::AnsibleTimeout
+            | Self::PoliciesNotInForce => true,
             Self::PreviewRequired
             | Self::PreviewExpired
             | Self::PreviewMismatch
@@ -260,6 +263,7 @@ impl Code {
             Self::AnsibleUnexpectedError => "ansible broke in a way of its own.",
             Self::AnsibleUnknownExit => "ansible ended with an exit code that is not known.",
             Self::AnsibleTimeout => "ansible took longer than it may.",
+            Self::PoliciesNotInForce => "The policies that check who decides are missing or altered.",
         }
     }
 }

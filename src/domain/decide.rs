@@ -14,6 +14,7 @@ mod reviewing;
 mod starting;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use jiff::Timestamp;
 
@@ -22,6 +23,7 @@ use crate::deployment::{Deployment, Status};
 use crate::environment::{Environment, Outcome, RunningRelease};
 use crate::event::Event;
 use crate::gate::Evidence;
+use crate::guard::Guard;
 use crate::name::Uid;
 use crate::phase::Phase;
 use crate::preview::Plan;
@@ -76,6 +78,8 @@ pub struct Observed<'a> {
     pub queue: Vec<Waiting>,
     /// The records that guard data.
     pub evidence: Evidence,
+    /// Whether the API server checks who says what.
+    pub guard: Guard,
     /// The newest event that is known to be archived.
     pub archived_seq: u64,
     /// The term of this controller.
@@ -189,6 +193,7 @@ impl Fold<'_> {
         if self.status.audit.seq == 0 {
             return self.created();
         }
+        self.take_note_of_guard();
         if let Some(next) = self.after_review() {
             return next;
         }

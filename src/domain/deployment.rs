@@ -236,6 +236,10 @@ pub struct Status {
     pub break_glass: Option<Glass>,
     /// The freeze was overridden.
     pub freeze_overridden: bool,
+    /// The guard under which everything was said that has not been answered.
+    pub guard: Option<Digest>,
+    /// What stands in the spec and counts for nothing, because nobody can tell who wrote it.
+    pub disregarded: Vec<String>,
     /// Its history.
     pub audit: Audit,
 }

@@ -142,6 +142,8 @@ pub struct EnvironmentStatus {
     pub policy_digest: Option<Digest>,
     /// The digest of the reset that counted last: it does not count again.
     pub reset_handled: Option<Digest>,
+    /// The guard under which its reset was said, if it has not been answered.
+    pub guard: Option<Digest>,
     /// Its history.
     pub audit: Audit,
 }
@@ -158,6 +160,7 @@ impl Default for EnvironmentStatus {
             failed: None,
             policy_digest: None,
             reset_handled: None,
+            guard: None,
             audit: Audit::default(),
         }
     }

@@ -11,6 +11,7 @@ use crate::environment::{
     Environment, EnvironmentPhase, EnvironmentStatus, Health, Readiness, RunningRelease, RuntimeKind, Service,
 };
 use crate::event::Source;
+use crate::guard::Guard;
 use crate::name::{Actor, Note, ResourceId, Uid};
 use crate::phase::Phase;
 use crate::policy::{Policy, Retry, Tier};
@@ -162,12 +163,22 @@ pub(crate) fn running(release: &str, deployment: &str) -> RunningRelease {
     }
 }
 
+/// The policies are in force, and were long before the request was made.
+pub(crate) fn guard() -> Guard {
+    Guard::InForce { fingerprint: Digest::of(b"policies"), since: at(-60) }
+}
+
 /// What would be applied while the release and its templates say `content`.
 pub(crate) fn plan(request: &Request, environment: &Environment, content: &str) -> Plan {
+    plan_under(&guard(), request, environment, content)
+}
+
+/// The same, while the policies are so.
+pub(crate) fn plan_under(guard: &Guard, request: &Request, environment: &Environment, content: &str) -> Plan {
     let objects = vec!["v1/ConfigMap/web".parse().unwrap()];
     let content = Content { digest: Digest::of(content.as_bytes()), inventory: objects };
     let release = request.operation.release().map(|name| (name.clone(), Digest::of(name.as_str().as_bytes())));
-    Plan::new(request, environment, release, content)
+    Plan::new(request, environment, release, content, guard)
 }
 
 pub(crate) fn forecast() -> Forecast {

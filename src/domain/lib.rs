@@ -20,6 +20,7 @@ pub mod event;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+pub mod guard;
 pub mod intent;
 pub mod name;
 pub mod phase;

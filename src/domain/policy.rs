@@ -101,6 +101,11 @@ const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 const TWO_HOURS: Duration = Duration::from_hours(2);
 
 impl Policy {
+    /// Whether anything waits for a person's word.
+    pub fn asks_people(&self) -> bool {
+        self.approval.required || self.confirm == Confirm::Manual
+    }
+
     /// The policy of a tier and a runtime, before anything is overridden.
     pub fn default_for(tier: Tier, runtime: RuntimeKind) -> Self {
         let (required, expires_after, confirm, sla) = match tier {

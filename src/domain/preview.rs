@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::deployment::Request;
 use crate::digest::Digest;
 use crate::environment::Environment;
+use crate::guard::Guard;
 use crate::name::{NameError, ReleaseName};
 use crate::refusal::Refusal;
 use crate::runtime::{Content, Forecast};
@@ -70,12 +71,16 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of a request, in an Environment, with the content that its runtime rendered.
+    ///
+    /// Where people have a say it covers the guard too: what they said under another one is said of another plan.
     pub fn new(
         request: &Request,
         environment: &Environment,
         release: Option<(ReleaseName, Digest)>,
         content: Content,
+        guard: &Guard,
     ) -> Self {
+        let guard = guard.fingerprint().filter(|_| environment.policy.asks_people());
         let digest = Digest::of_json(&json!({
             "content": content.digest.as_str(),
             "operation": request.operation.as_str(),
@@ -84,6 +89,7 @@ impl Plan {
             // Another one of the same name is another one: what was said of the first does not count for it.
             "environment": [environment.id.name.as_str(), environment.id.uid.as_str()],
             "policy": environment.digest.as_str(),
+            "guard": guard.map(Digest::as_str),
         }));
         Self { release, content, digest }
     }
@@ -122,7 +128,7 @@ mod tests {
     #[test]
     fn a_digest_covers_everything_that_decides_what_runs() {
         use crate::deployment::Operation;
-        use crate::fixture::{govern, plan, production, request};
+        use crate::fixture::{govern, plan, plan_under, production, request};
 
         let digest = |request: &Request, environment: &Environment, content| plan(request, environment, content).digest;
         let (asked, place) = (request(), production());
@@ -143,6 +149,19 @@ mod tests {
         let mut other = production();
         govern(&mut other, |policy| policy.approval.count = 2);
         assert_ne!(digest(&asked, &other, "v2"), same, "policy");
+        let guard = |bytes: &[u8]| Guard::InForce { fingerprint: Digest::of(bytes), since: Timestamp::UNIX_EPOCH };
+        let under = |guard: &Guard| plan_under(guard, &asked, &place, "v2").digest;
+        assert_ne!(under(&guard(b"put back")), same, "guard");
+        let broken = Guard::Broken { breaches: Vec::new(), until: None };
+        assert!(![under(&guard(b"put back")), same].contains(&under(&broken)), "no guard at all");
+    }
+
+    #[test]
+    fn where_nobody_is_asked_a_digest_does_not_depend_on_who_could_be() {
+        use crate::fixture::{development, guard, plan_under, request};
+
+        let under = |guard: &Guard| plan_under(guard, &request(), &development(), "v2").digest;
+        assert_eq!(under(&guard()), under(&Guard::Broken { breaches: Vec::new(), until: None }));
     }
 
     #[test]

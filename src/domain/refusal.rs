@@ -218,6 +218,17 @@ pub enum Refusal {
         /// Why, and what to do instead.
         reason: String,
     },
+    /// Nobody can tell who asked for it.
+    #[error(
+        "this deployment may have been created while the policies that check who asks were not in force: create another one"
+    )]
+    UnguardedRequest,
+    /// Nobody can tell who said it.
+    #[error("{what} may have been written while the policies that check who decides were not in force: say it again")]
+    Unguarded {
+        /// What was said.
+        what: String,
+    },
 }
 
 impl Refusal {
@@ -249,6 +260,7 @@ impl Refusal {
             Self::DriftDetected { .. } => Code::DriftDetected,
             Self::DriftStale { .. } => Code::DriftStale,
             Self::RollbackUnavailable { .. } => Code::RollbackUnavailable,
+            Self::UnguardedRequest | Self::Unguarded { .. } => Code::PoliciesNotInForce,
         }
     }
 }
@@ -294,6 +306,8 @@ mod tests {
             Refusal::DriftStale { at: at(0) },
             Refusal::RollbackOpen,
             Refusal::RollbackUnavailable { reason: "there is no release before it".into() },
+            Refusal::UnguardedRequest,
+            Refusal::Unguarded { what: "the review of 1-aa".into() },
         ]
     }
 

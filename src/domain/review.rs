@@ -95,6 +95,17 @@ pub fn judge(request: &Request, reviewer: &Actor, verdict: Verdict, note: Option
     }
 }
 
+/// Whether `reviewer` may give this verdict on a rollback that `actor` asked for: anyone but them.
+pub fn judge_rollback(actor: &Actor, reviewer: &Actor, verdict: Verdict, note: Option<&Note>) -> Result<(), Refusal> {
+    if reviewer == actor {
+        return Err(Refusal::SelfApproval { reviewer: reviewer.clone() });
+    }
+    match verdict {
+        Verdict::Reject if note.is_none() => Err(Refusal::NoteRequired { action: "reject" }),
+        Verdict::Approve | Verdict::Reject => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

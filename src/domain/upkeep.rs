@@ -6,6 +6,7 @@ use crate::audit::Entry;
 use crate::code::Code;
 use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness};
 use crate::event::{Action, Detail, Event, Source};
+use crate::guard::Guard;
 use crate::name::{Actor, Uid};
 use crate::runtime::Failure;
 
@@ -36,6 +37,8 @@ pub struct Observed<'a> {
     pub holder: Holder,
     /// Deployments to it that have not ended.
     pub unfinished: usize,
+    /// Whether the API server checks who says what.
+    pub guard: Guard,
     /// The newest event that is known to be archived.
     pub archived_seq: u64,
     /// The term of this controller.
@@ -76,6 +79,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     upkeep.history();
     upkeep.readiness();
     let orphan = upkeep.orphan();
+    upkeep.take_note_of_guard();
     upkeep.reset();
     upkeep.deletion();
     upkeep.decision(orphan)
@@ -171,11 +175,28 @@ impl Upkeep<'_> {
         None
     }
 
-    /// A reset counts once, for exactly the operation it names, and only where a Deployment could run again.
+    /// Under another guard than the last one, a reset that stands and was not answered may be anyone's: it is said again.
+    fn take_note_of_guard(&mut self) {
+        let Guard::InForce { fingerprint, .. } = &self.seen.guard else { return };
+        if self.status.guard.as_ref() == Some(fingerprint) {
+            return;
+        }
+        self.status.guard = Some(fingerprint.clone());
+        if let Some(reset) = &self.seen.environment.reset {
+            self.status.reset_handled = Some(reset.digest());
+        }
+    }
+
+    /// A reset counts once, while it is known whose it is, for exactly the operation it names, and only where a Deployment
+    /// could run again.
     fn reset(&mut self) {
         let Some(reset) = self.seen.environment.reset.clone() else { return };
         let failed = self.status.phase == EnvironmentPhase::Failed && self.status.failed.as_ref() == Some(&reset.of);
-        if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
+        if self.seen.guard.fingerprint().is_none()
+            || !failed
+            || self.status.claim.is_some()
+            || self.status.readiness != Readiness::Ready
+        {
             return;
         }
         // The same words that freed an earlier failure of the same operation do not free the next one.

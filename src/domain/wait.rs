@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::code::Code;
+use crate::guard::{self, Breach};
 use crate::preview::PreviewRef;
 use crate::refusal::Refusal;
 use crate::runtime::Failure;
@@ -69,6 +70,13 @@ pub enum Wait {
     Report,
     /// The runtime is asked to stop.
     Stopping,
+    /// No person is believed: the API server does not check who says what.
+    Policies {
+        /// What is wrong with its policies.
+        breaches: Vec<Breach>,
+        /// When what was put in place takes effect.
+        until: Option<Timestamp>,
+    },
 }
 
 impl Wait {
@@ -91,6 +99,7 @@ impl Wait {
             Self::Backoff { .. } => "Retrying",
             Self::Report => "InProgress",
             Self::Stopping => "Stopping",
+            Self::Policies { .. } => "PoliciesNotInForce",
         }
     }
 
@@ -118,6 +127,7 @@ impl Wait {
             Self::Backoff { until, .. } => format!("the last attempt failed in a way that may pass; next at {until}"),
             Self::Report => "waits for someone to report how it went".to_owned(),
             Self::Stopping => "the runtime is being stopped".to_owned(),
+            Self::Policies { breaches, until } => guard::message(breaches, *until),
         }
     }
 
@@ -130,6 +140,7 @@ impl Wait {
             Self::Backoff { failure, .. } => *failure,
             Self::Confirmation { why, .. } => why.as_ref().map(Refusal::code),
             Self::Review { .. } => Some(Code::ApprovalRequired),
+            Self::Policies { .. } => Some(Code::PoliciesNotInForce),
             Self::Attempt { .. } | Self::Report | Self::Stopping => None,
         }
     }
@@ -139,7 +150,7 @@ impl Wait {
         match self {
             // Once it is due that is said, and once it has expired it is over.
             Self::Review { until, due, late, .. } => due.filter(|_| !late).into_iter().chain(*until).min(),
-            Self::Gate { until, .. } => *until,
+            Self::Gate { until, .. } | Self::Policies { until, .. } => *until,
             Self::Backoff { until, .. } => Some(*until),
             Self::Environment { .. }
             | Self::Release { .. }
@@ -155,11 +166,15 @@ impl Wait {
     /// Only a person, or another object, can end this wait: the object is stalled, not busy.
     pub fn stalled(&self) -> bool {
         match self {
+            Self::Policies { breaches, .. } => !breaches.is_empty(),
             // Of the gates only those that judge the request: that cannot be changed, and it takes another Deployment.
             Self::Environment { .. }
             | Self::Release { .. }
             | Self::Unpreviewable(_)
-            | Self::Gate { refusal: Refusal::Invalid { .. } | Refusal::RequesterRequired { .. }, .. } => true,
+            | Self::Gate {
+                refusal: Refusal::Invalid { .. } | Refusal::RequesterRequired { .. } | Refusal::UnguardedRequest,
+                ..
+            } => true,
             Self::PreviewFailed(_)
             | Self::Confirmation { .. }
             | Self::Review { .. }

@@ -6,9 +6,13 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use slipway_crd::likeness::{GROUP, KINDS, SELECTOR};
 
 use super::wait::PATIENCE;
 use crate::plane::Plane;
+
+/// How long the controller waits for a policy to take effect.
+const TAKES_EFFECT: Duration = Duration::from_secs(5);
 
 /// The program `slipway`: where the environment says, or beside the test's own folder in `target`.
 pub(super) fn slipway() -> PathBuf {
@@ -34,7 +38,42 @@ pub(super) fn once(plane: &Plane) {
         let established = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--selector"];
         say(plane, &[&established[..], &["app.kubernetes.io/name=slipway"]].concat(), "");
         stamped(plane);
+        settled(plane);
     });
+}
+
+/// What is asked for earlier is not believed: a policy counts as in force some seconds after it was stored.
+pub(crate) fn settled(plane: &Plane) {
+    let kinds: Vec<String> = KINDS.iter().map(|kind| of_kind(kind)).collect();
+    let shown =
+        say(plane, &["get", &kinds.join(","), "--selector", SELECTOR, "--show-managed-fields", "-o", "json"], "");
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let time = |text: &Value| text.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let metadata = || shown["items"].as_array().unwrap().iter().map(|item| &item["metadata"]);
+    let written = metadata().flat_map(|metadata| metadata["managedFields"].as_array().into_iter().flatten());
+    let times = written.filter_map(|entry| time(&entry["time"]));
+    let newest = times.chain(metadata().filter_map(|metadata| time(&metadata["creationTimestamp"]))).max().unwrap();
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "clock", "namespace": "default"}});
+    let dry = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let made: Value = serde_json::from_str(&say(plane, &dry, &probe.to_string())).unwrap();
+        let now = time(&made["metadata"]["creationTimestamp"]).unwrap();
+        if now >= newest + TAKES_EFFECT {
+            return;
+        }
+        assert!(Instant::now() < until, "the policies were changed at {newest} and it is {now}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A kind of policies or bindings as kubectl names it.
+pub(super) fn of_kind(kind: &str) -> String {
+    let plural = match kind.strip_suffix("Policy") {
+        Some(stem) => format!("{stem}Policies"),
+        None => format!("{kind}s"),
+    };
+    format!("{}.{GROUP}", plural.to_lowercase())
 }
 
 /// A new admission policy is in force a second or two after it was accepted.

@@ -10,7 +10,7 @@
 )]
 mod controller;
 mod history;
-mod install;
+pub(crate) mod install;
 pub mod objects;
 mod people;
 mod wait;
@@ -127,6 +127,23 @@ impl Stage {
     pub fn kubectl(&self, arguments: &[&str]) -> Output {
         let all = ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied());
         self.plane.kubectl(all).unwrap()
+    }
+
+    /// kubectl as the administrator, in no namespace, with `input` to read.
+    pub fn feed_kubectl(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.plane.kubectl_with_input(arguments, input).unwrap();
+        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until the policies count as in force.
+    pub fn settled(&self) {
+        install::settled(self.plane);
+    }
+
+    /// A kind of policies or bindings as kubectl names it.
+    pub fn of_kind(kind: &str) -> String {
+        install::of_kind(kind)
     }
 
     /// What kubectl prints, if it succeeds.

@@ -69,6 +69,7 @@ impl Site {
         plane.kubeconfig_of("slipway-system", "slipway", &kubeconfig)?;
         let site = Self { client, writes, actor, reviewer, reviews, namespaces, kubeconfig, folder };
         site.wait_for_policies().await?;
+        crate::stage::install::settled(plane);
         Ok(site)
     }
 

@@ -22,6 +22,7 @@ impl Reader {
         let attempt = status.attempt.as_ref().and_then(|attempt| self.attempt(attempt));
         let rollback = status.rollback.as_ref().and_then(|rollback| self.rollback(rollback));
         let diagnostics = self.diagnostics("status.diagnostics", status.diagnostics.as_ref());
+        let guard = self.option("status.guard", status.guard.as_ref());
         Some(Status {
             phase: status.phase,
             step: status.step,
@@ -41,6 +42,8 @@ impl Reader {
                 wire::Glass::Reviewed => Glass::Reviewed,
             }),
             freeze_overridden: status.freeze_overridden,
+            guard,
+            disregarded: status.disregarded.clone(),
             audit: audit(&status.audit),
         })
     }

@@ -16,6 +16,7 @@ impl Reader {
         let failed = self.option("status.failed.deploymentUid", failed);
         let policy_digest = self.option("status.policyDigest", status.policy_digest.as_ref());
         let reset_handled = self.option("status.resetHandled", status.reset_handled.as_ref());
+        let guard = self.option("status.guard", status.guard.as_ref());
         Some(EnvironmentStatus {
             phase: status.phase,
             readiness: status.readiness,
@@ -26,6 +27,7 @@ impl Reader {
             failed,
             policy_digest,
             reset_handled,
+            guard,
             audit: audit(&status.audit),
         })
     }

@@ -52,6 +52,8 @@ pub fn deployment(
             Glass::Reviewed => wire::Glass::Reviewed,
         }),
         freeze_overridden: status.freeze_overridden,
+        guard: status.guard.as_ref().map(ToString::to_string),
+        disregarded: status.disregarded.clone(),
         diagnostics: status.diagnostics.as_ref().map(diagnostics),
         started_at: status.started_at,
         finished_at: status.finished_at,
@@ -202,8 +204,8 @@ fn summary<'a>(status: &Status, wait: Option<&'a Wait>) -> (State, &'a str, Stri
     let wrong = wrong.or_else(|| told(status)).unwrap_or_default();
     match status.phase {
         Phase::Pending | Phase::Previewed | Phase::PendingApproval | Phase::Approved => match wait {
-            Some(wait) if wait.stalled() => (State::Failed, wait.reason(), wait.message()),
-            Some(wait) => (State::InProgress, wait.reason(), wait.message()),
+            Some(wait) if wait.stalled() => (State::Failed, wait.reason(), wait.message() + &disregarded(status)),
+            Some(wait) => (State::InProgress, wait.reason(), wait.message() + &disregarded(status)),
             None => (State::InProgress, status.phase.as_str(), String::new()),
         },
         Phase::Applying => match wait {
@@ -218,12 +220,31 @@ fn summary<'a>(status: &Status, wait: Option<&'a Wait>) -> (State, &'a str, Stri
                 None => (State::InProgress, "RollbackRequested", wrong),
             }
         }
-        Phase::Succeeded => (State::Current, "Succeeded", told(status).unwrap_or_default()),
-        Phase::Failed => (State::Failed, "Failed", wrong),
+        Phase::Succeeded => (State::Current, "Succeeded", unheard(wait).or_else(|| told(status)).unwrap_or_default()),
+        Phase::Failed => (State::Failed, "Failed", unheard(wait).unwrap_or(wrong)),
         Phase::RolledBack => (State::Failed, "RolledBack", wrong),
         Phase::Rejected => (State::Failed, "Rejected", wrong),
         Phase::Aborted => (State::Failed, "Aborted", wrong),
     }
+}
+
+/// Why a rollback that somebody asked for has not begun.
+fn unheard(wait: Option<&Wait>) -> Option<String> {
+    wait.filter(|wait| matches!(wait, Wait::Policies { .. })).map(Wait::message)
+}
+
+/// What stands in the spec, cannot be said again, and counts for nothing.
+fn disregarded(status: &Status) -> String {
+    let acts = status.disregarded.iter().filter(|name| !name.contains(' ') && *name != "request");
+    let acts: Vec<String> = acts.map(|name| format!("spec.{name}")).collect();
+    if acts.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; {} may have been written while the policies that check who decides were not in force, and counts for nothing: \
+         if it is meant, create another Deployment",
+        acts.join(", ")
+    )
 }
 
 /// What led to an end that is no failure of a runtime: who said so and why, or which object had ended so before.

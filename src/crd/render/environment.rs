@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use slipway_domain::environment::{EnvironmentPhase, EnvironmentStatus, Readiness};
+use slipway_domain::guard::{Guard, message};
 
 use super::conditions::{Conditions, State};
 use super::{audit, clip, running};
@@ -10,16 +11,17 @@ use crate::environment_status as wire;
 
 /// Renders the status of an Environment.
 ///
-/// `reset` is the one in its spec, `before` the status that stands, whose times of conditions are kept.
+/// `reset` is the one in its spec, `guard` says whether it is heard, `before` the status that stands, whose times of conditions are kept.
 pub fn environment(
     status: &EnvironmentStatus,
     reset: Option<&Reset>,
+    guard: &Guard,
     generation: Option<i64>,
     before: Option<&wire::EnvironmentStatus>,
     now: Timestamp,
 ) -> wire::EnvironmentStatus {
     let stood = before.map_or(&[][..], |before| &before.conditions);
-    let (state, reason, message) = summary(status, reset);
+    let (state, reason, message) = summary(status, reset, guard);
     wire::EnvironmentStatus {
         phase: status.phase,
         readiness: status.readiness,
@@ -45,6 +47,7 @@ pub fn environment(
         failed: status.failed.as_ref().map(|failed| wire::Failed { deployment_uid: failed.to_string() }),
         policy_digest: status.policy_digest.as_ref().map(ToString::to_string),
         reset_handled: status.reset_handled.as_ref().map(ToString::to_string),
+        guard: status.guard.as_ref().map(ToString::to_string),
         audit: audit(&status.audit),
     }
 }
@@ -59,15 +62,19 @@ fn used(status: &EnvironmentStatus, reset: Option<&Reset>) -> bool {
     digest.is_some() && digest == status.reset_handled
 }
 
-fn summary(status: &EnvironmentStatus, reset: Option<&Reset>) -> (State, &'static str, String) {
+fn summary(status: &EnvironmentStatus, reset: Option<&Reset>, guard: &Guard) -> (State, &'static str, String) {
     let why = status.readiness_message.clone();
     match (status.phase, status.readiness) {
         (EnvironmentPhase::Failed, _) => {
             let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
-            let hint = if used(status, reset) {
-                "; the reset that stands there freed an earlier failure and does not count again: say anew what was found"
-            } else {
-                ""
+            let hint = match (guard, reset) {
+                (_, Some(_)) if used(status, reset) => {
+                    "; the reset that stands there freed an earlier failure, or was said \
+                    while nobody checked by whom, and does not count again: say anew what was found"
+                        .to_owned()
+                }
+                (Guard::Broken { breaches, until }, Some(_)) => format!("; {}", message(breaches, *until)),
+                (Guard::InForce { .. } | Guard::Broken { .. }, _) => String::new(),
             };
             let message =
                 format!("the operation{which} failed: roll it back, or reset the environment with spec.reset{hint}");

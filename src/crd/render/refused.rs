@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use slipway_domain::code::Code;
 use slipway_domain::environment::EnvironmentStatus;
+use slipway_domain::guard::Guard;
 
 use super::conditions::{Conditions, State};
 use super::{clip, environment};
@@ -35,7 +36,9 @@ pub fn refused(wire: &Deployment, errors: &[FieldError], now: Timestamp) -> Depl
 pub fn refused_environment(wire: &Environment, errors: &[FieldError], now: Timestamp) -> crate::EnvironmentStatus {
     let generation = wire.metadata.generation;
     let before = wire.status.clone();
-    let before = before.unwrap_or_else(|| environment(&EnvironmentStatus::default(), None, generation, None, now));
+    let unknown = Guard::Broken { breaches: Vec::new(), until: None };
+    let before =
+        before.unwrap_or_else(|| environment(&EnvironmentStatus::default(), None, &unknown, generation, None, now));
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     conditions.summary(State::Failed, INVALID, &told(errors));
     crate::EnvironmentStatus { observed_generation: generation, conditions: conditions.list(), ..before }

@@ -17,6 +17,7 @@ use slipway_domain::environment::{
     Claim, EnvironmentPhase, EnvironmentStatus, Health, Readiness, Reset, RunningRelease, Service,
 };
 use slipway_domain::event::{Action, Detail, ResourceType, Source};
+use slipway_domain::guard::{Breach, Guard, Problem};
 use slipway_domain::name::ResourceId;
 use slipway_domain::phase::{Phase, Step};
 use slipway_domain::preview::{Preview, PreviewRef};
@@ -27,6 +28,10 @@ use slipway_domain::wait::Wait;
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05.678901Z".parse().unwrap()
+}
+
+fn guard() -> Guard {
+    Guard::InForce { fingerprint: Digest::of(b"policies"), since: now() }
 }
 
 fn running() -> RunningRelease {
@@ -96,6 +101,8 @@ fn full() -> Status {
         adopted_from: Some("u-old".parse().unwrap()),
         break_glass: Some(Glass::Unreviewed),
         freeze_overridden: true,
+        guard: Some(Digest::of(b"guard")),
+        disregarded: vec!["breakGlass".into()],
         audit: Audit { seq: 7, epoch: 3, audited_seq: 6, journal: vec![] },
     }
 }
@@ -258,9 +265,10 @@ fn an_environment_reads_back_and_renders_to_the_same() {
         failed: Some("u-8".parse().unwrap()),
         policy_digest: Some(Digest::of(b"policy")),
         reset_handled: Some(Digest::of(b"reset")),
+        guard: Some(Digest::of(b"guard")),
         audit: Audit { seq: 2, epoch: 3, audited_seq: 2, journal: vec![] },
     };
-    let shown = render::environment(&status, None, Some(1), None, now());
+    let shown = render::environment(&status, None, &guard(), Some(1), None, now());
     let wire: Environment = serde_json::from_value(json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
         "metadata": {"namespace": "shop", "name": "dev", "uid": "u-2"},
@@ -271,7 +279,7 @@ fn an_environment_reads_back_and_renders_to_the_same() {
     let read = parse::environment(&wire).unwrap().status;
     assert_eq!(read, status);
     let later = now() + jiff::SignedDuration::from_secs(60);
-    assert_eq!(render::environment(&read, None, Some(1), wire.status.as_ref(), later), wire.status.unwrap());
+    assert_eq!(render::environment(&read, None, &guard(), Some(1), wire.status.as_ref(), later), wire.status.unwrap());
 }
 
 #[test]
@@ -286,7 +294,7 @@ fn a_reset_that_was_used_before_is_said_not_to_count() {
         ..EnvironmentStatus::default()
     };
     let says = |reset: Option<slipway_crd::environment::Reset>| {
-        let shown = render::environment(&status, reset.as_ref(), None, None, now());
+        let shown = render::environment(&status, reset.as_ref(), &guard(), None, None, now());
         shown.conditions[0].message.contains("does not count again")
     };
     assert_eq!((says(Some(wire("fine"))), says(Some(wire("looked again"))), says(None)), (true, false, false));
@@ -332,4 +340,42 @@ fn an_object_that_is_not_right_says_so_and_keeps_its_history() {
     wire.status = Some(render::refused(&wire, &errors, now()));
     let later = now() + jiff::SignedDuration::from_secs(60);
     assert_eq!(Some(render::refused(&wire, &errors, later)), wire.status, "saying it again writes nothing");
+}
+
+#[rstest]
+#[case(Phase::PendingApproval, "False False True PoliciesNotInForce")]
+#[case(Phase::Succeeded, "True False False Succeeded")]
+#[case(Phase::Failed, "False False True Failed")]
+fn while_nobody_is_believed_it_says_why(#[case] phase: Phase, #[case] expected: &str) {
+    let breach = Breach { what: "ValidatingAdmissionPolicy slipway-review".into(), problem: Problem::Missing };
+    let wait = Wait::Policies { breaches: vec![breach], until: None };
+    let shown = render::deployment(&Status { phase, ..Status::default() }, Some(&wait), None, None, now());
+    let is = |kind: &str| shown.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
+    let told =
+        format!("{} {} {} {}", is("Ready").status, is("Reconciling").status, is("Stalled").status, is("Ready").reason);
+    assert_eq!(told, expected);
+    assert!(is("Ready").message.contains("slipway-review is missing"), "{}", is("Ready").message);
+}
+
+#[test]
+fn what_counts_for_nothing_and_cannot_be_said_again_is_named() {
+    let disregarded = vec!["request".into(), "overrideFreeze".into(), "confirmation 1-aa".into()];
+    let status = Status { phase: Phase::Approved, disregarded, ..Status::default() };
+    let shown = render::deployment(&status, Some(&Wait::Report), None, None, now());
+    let message = &shown.conditions[0].message;
+    assert!(message.contains("; spec.overrideFreeze may have been written"), "{message}");
+    assert!(message.ends_with("create another Deployment"), "{message}");
+}
+
+#[test]
+fn a_reset_that_nobody_can_believe_now_says_why() {
+    let status = EnvironmentStatus { phase: EnvironmentPhase::Failed, ..EnvironmentStatus::default() };
+    let reset = slipway_crd::environment::Reset { of: "u-8".into(), actor: "olga".into(), note: "fine".into() };
+    let breach = Breach { what: "ValidatingAdmissionPolicy slipway-reset".into(), problem: Problem::Missing };
+    let broken = Guard::Broken { breaches: vec![breach], until: None };
+    let says = |reset, guard| {
+        let shown = render::environment(&status, reset, guard, None, None, now());
+        shown.conditions[0].message.contains("slipway-reset is missing")
+    };
+    assert!(says(Some(&reset), &broken) && !says(None, &broken) && !says(Some(&reset), &guard()));
 }

@@ -2,7 +2,7 @@
 
 use super::before::ABORTED;
 use super::fold::{By, Fold, detail};
-use super::{Effect, Next, Work};
+use super::{Effect, Next, Work, trust};
 use crate::attempt::{Attempt, Progress};
 use crate::code::Code;
 use crate::deployment::Finish;
@@ -178,6 +178,9 @@ impl Fold<'_> {
     /// A rollback by hand while the release is still being applied: the runtime is stopped first, but not before a
     /// reviewer has agreed where policy wants one.
     fn rollback_while_applying(&mut self, environment: &Environment) -> Option<Next> {
+        if self.unguarded().is_some() {
+            return None;
+        }
         if !self.status.rollback.as_ref().is_some_and(|rollback| rollback.state.open()) {
             return self.take_up_rollback(environment);
         }
@@ -238,7 +241,7 @@ impl Fold<'_> {
 
     /// What people reported, in the order in which it can have been said: nothing is accepted after an abort.
     fn finished_by_hand(&mut self) -> Next {
-        match self.deployment().intents.finish.clone() {
+        match self.deployment().intents.finish.clone().filter(|_| self.heeds(trust::FINISH)) {
             Some(Finish::Succeeded(report)) => {
                 self.finish();
                 let facts = detail([("note", report.note.map(|note| note.to_string()))]);
@@ -260,7 +263,7 @@ impl Fold<'_> {
             self.emit(&By::Person(&act.actor), Action::ReleaseAborted, Phase::Failed, facts);
             return Next::Again;
         }
-        self.rollback_by_hand_record().unwrap_or(Next::Wait(Wait::Report))
+        self.rollback_by_hand_record().unwrap_or_else(|| Next::Wait(self.unguarded().unwrap_or(Wait::Report)))
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::fold::{By, Fold, detail};
-use super::{Effect, Next, Planned, Twin};
+use super::{Effect, Next, Planned, Twin, trust};
 use crate::code::Code;
 use crate::deployment::Ticket;
 use crate::environment::{Environment, RuntimeKind};
@@ -125,7 +125,7 @@ impl Fold<'_> {
     }
 
     pub(super) fn previewed(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()) {
+        if let Some(next) = self.abort_before_start().or_else(|| self.needs_guard()).or_else(|| self.outdated()) {
             return next;
         }
         self.override_freeze();
@@ -134,7 +134,9 @@ impl Fold<'_> {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
         };
         let reference = preview.reference.clone();
-        let by_hand = self.deployment().intents.confirmations.iter().find(|c| c.preview_ref == reference);
+        let heard = self.heeds(&trust::confirmation(&reference));
+        let confirmations = &self.deployment().intents.confirmations;
+        let by_hand = confirmations.iter().find(|c| heard && c.preview_ref == reference);
         let by = match by_hand {
             Some(confirmation) => By::Person(&confirmation.actor),
             None if environment.policy.confirm == Confirm::Auto && preview.ticket_expired_at.is_none() => {
@@ -194,7 +196,7 @@ impl Fold<'_> {
     }
 
     pub(super) fn override_freeze(&mut self) {
-        if self.status.freeze_overridden {
+        if self.status.freeze_overridden || !self.heeds(trust::OVERRIDE_FREEZE) {
             return;
         }
         let Some(act) = self.deployment().intents.override_freeze.clone() else { return };

@@ -11,7 +11,7 @@ use crate::event::Action;
 use crate::gate;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
-use crate::review::{Counted, Verdict};
+use crate::review::{Counted, Verdict, judge_rollback};
 use crate::rollback::{Origin, Rollback, RollbackRequest, RollbackState};
 use crate::runtime::Failure;
 use crate::wait::Wait;
@@ -21,7 +21,7 @@ impl Fold<'_> {
         self.void_reviews();
         let Some(environment) = self.environment() else { return Next::Rest };
         if environment.runtime == RuntimeKind::Manual {
-            return self.rollback_by_hand_record().unwrap_or(Next::Rest);
+            return self.rollback_by_hand_record().unwrap_or_else(|| self.at_rest());
         }
         if self.rolling_back() {
             return self.run_rollback(environment);
@@ -34,12 +34,21 @@ impl Fold<'_> {
         }
         let waiting = self.status.rollback.as_ref().is_some_and(|r| r.state == RollbackState::Requested);
         if waiting {
+            if let Some(wait) = self.unguarded() {
+                return Next::Wait(wait);
+            }
             return self.rollback_by_hand(environment);
         }
         if environment.held_by(&self.deployment().id.uid) {
             return Next::Do(Effect::Settle(self.outcome(environment)));
         }
-        Next::Rest
+        self.at_rest()
+    }
+
+    /// Nothing is to be done, unless someone asks for a rollback whom nobody can believe now.
+    fn at_rest(&self) -> Next {
+        let wait = self.unguarded().filter(|_| self.asked_to_go_back());
+        wait.map_or(Next::Rest, Next::Wait)
     }
 
     pub(super) fn terminal(&mut self) -> Next {
@@ -173,8 +182,11 @@ impl Fold<'_> {
         self.finish();
     }
 
-    /// The first rollback by hand that nobody has dealt with.
+    /// The first rollback by hand that nobody has dealt with; none while nobody knows who asked.
     pub(super) fn unhandled_rollback(&self) -> Option<RollbackRequest> {
+        if self.unguarded().is_some() {
+            return None;
+        }
         let handled = &self.status.handled_rollbacks;
         self.deployment().intents.rollbacks.iter().find(|request| !handled.contains(&request.id)).cloned()
     }
@@ -260,13 +272,7 @@ impl Fold<'_> {
             let late = due.is_some_and(|due| self.now >= due);
             return Some(Next::Wait(Wait::Review { have, need, subject, until, due, late }));
         };
-        let wrong = if review.reviewer == *actor {
-            Some(Refusal::SelfApproval { reviewer: review.reviewer.clone() })
-        } else {
-            let silent = review.verdict == Verdict::Reject && review.note.is_none();
-            silent.then_some(Refusal::NoteRequired { action: "reject" })
-        };
-        if let Some(refusal) = wrong {
+        if let Err(refusal) = judge_rollback(actor, &review.reviewer, review.verdict, review.note.as_ref()) {
             self.void(review, &refusal);
             return Some(Next::Again);
         }

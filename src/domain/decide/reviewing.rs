@@ -1,7 +1,7 @@
 //! While people judge: what counts, what is void, and what skips review.
 
-use super::Next;
 use super::fold::{By, Fold, detail};
+use super::{Next, trust};
 use crate::deployment::{Act, Glass};
 use crate::event::Action;
 use crate::phase::Phase;
@@ -13,7 +13,7 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn pending_approval(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()) {
+        if let Some(next) = self.abort_before_start().or_else(|| self.needs_guard()).or_else(|| self.outdated()) {
             return next;
         }
         self.override_freeze();
@@ -35,7 +35,7 @@ impl Fold<'_> {
             return self.count(review, &subject, need);
         }
         self.void_reviews();
-        if let Some(act) = self.deployment().intents.break_glass.clone() {
+        if let Some(act) = self.deployment().intents.break_glass.clone().filter(|_| self.heeds(trust::BREAK_GLASS)) {
             return self.break_glass(&act);
         }
         let have = self.status.reviews.approvals(&subject);
@@ -87,7 +87,12 @@ impl Fold<'_> {
     }
 
     /// Reviews that judge something else than what stands are void, each with one event.
+    ///
+    /// Not while nobody knows whose they are: that they came then is said once the guard is in force again.
     pub(super) fn void_reviews(&mut self) {
+        if self.unguarded().is_some() {
+            return;
+        }
         let current = match self.status.phase {
             // A review that comes with the confirmation waits for the ticket.
             Phase::Previewed | Phase::PendingApproval => {
@@ -132,7 +137,7 @@ impl Fold<'_> {
 
     /// Someone looked at what had skipped review.
     pub(super) fn after_review(&mut self) -> Option<Next> {
-        if self.status.break_glass != Some(Glass::Unreviewed) {
+        if self.status.break_glass != Some(Glass::Unreviewed) || !self.heeds(trust::AFTER_REVIEW) {
             return None;
         }
         let act = self.deployment().intents.after_review.clone()?;

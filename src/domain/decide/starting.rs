@@ -1,7 +1,7 @@
 //! From approval to the start: the gates, in order, and the claim.
 
 use super::fold::{By, Fold, detail};
-use super::{Effect, Next, Planned};
+use super::{Effect, Next, Planned, trust};
 use crate::attempt::{Attempt, AttemptType};
 use crate::deployment::Operation;
 use crate::environment::Environment;
@@ -14,7 +14,8 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn approved(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.outdated()).or_else(|| self.expired()) {
+        let stopped = self.abort_before_start().or_else(|| self.needs_guard());
+        if let Some(next) = stopped.or_else(|| self.outdated()).or_else(|| self.expired()) {
             return next;
         }
         self.override_freeze();
@@ -67,7 +68,11 @@ impl Fold<'_> {
     }
 
     fn started_by_hand(&mut self) -> Next {
-        let Some(report) = self.deployment().intents.start.clone() else { return Next::Wait(Wait::Report) };
+        if let Some(wait) = self.unguarded() {
+            return Next::Wait(wait);
+        }
+        let said = self.deployment().intents.start.clone().filter(|_| self.heeds(trust::START));
+        let Some(report) = said else { return Next::Wait(Wait::Report) };
         self.status.started_at = Some(self.now);
         let facts = detail([("note", report.note.map(|note| note.to_string()))]);
         self.emit(&By::Person(&report.actor), Action::ReleaseApplying, Phase::Applying, facts);

@@ -9,4 +9,5 @@ mod gates;
 mod properties;
 mod review;
 mod rollback;
+mod trust;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::environment::{Claim, Reset};
-use crate::fixture::{actor, at, failure, govern, note, production, uid};
+use crate::fixture::{actor, at, failure, govern, guard, note, production, uid};
 
 fn seen(environment: &Environment) -> Observed<'_> {
     Observed {
@@ -10,6 +10,7 @@ fn seen(environment: &Environment) -> Observed<'_> {
         readiness: None,
         holder: Holder::None,
         unfinished: 0,
+        guard: guard(),
         archived_seq: environment.status.audit.seq,
         epoch: 1,
     }
@@ -150,4 +151,21 @@ fn an_environment_goes_when_nothing_is_under_way_in_it_and_its_deletion_is_archi
     assert_eq!(decide(&behind, at(0)).effect, None);
     let decision = decide(&seen(&environment), at(0));
     assert_eq!((decision.events.len(), decision.effect), (0, Some(Effect::RemoveFinalizer)));
+}
+
+#[test]
+fn nobody_frees_an_environment_while_nobody_is_believed() {
+    let mut environment = failed_with_reset("d7");
+    let broken = |seen: &mut Observed<'_>| seen.guard = Guard::Broken { breaches: Vec::new(), until: None };
+    assert_eq!(words(&write(&mut environment, broken)), [""; 0]);
+    assert_eq!(environment.status.phase, EnvironmentPhase::Failed);
+
+    let fingerprint = crate::digest::Digest::of(b"recreated");
+    let mended = |seen: &mut Observed<'_>| {
+        seen.guard = Guard::InForce { fingerprint: crate::digest::Digest::of(b"recreated"), since: at(0) };
+    };
+    assert_eq!(words(&write(&mut environment, mended)), [""; 0], "it may be anyone's");
+    assert_eq!(environment.status.guard, Some(fingerprint));
+    environment.reset.as_mut().unwrap().note = note("looked again");
+    assert_eq!(words(&write(&mut environment, mended)), ["environment.reset"]);
 }

@@ -11,9 +11,11 @@ use crate::admission::{Caller, Verb, admit};
 use crate::attempt::Progress;
 use crate::code::Code;
 use crate::deployment::{Act, Confirmation, Deployment, Finish, Report};
+use crate::digest::Digest;
 use crate::environment::{Claim, Environment, EnvironmentPhase, Readiness, RuntimeKind};
 use crate::event::{Action, Event};
-use crate::fixture::{act, actor, at, environment, failure, govern, note, plan, review, uid};
+use crate::fixture::{act, actor, at, environment, failure, govern, note, plan_under, review, uid};
+use crate::guard::Guard;
 use crate::name::Actor;
 use crate::phase::Phase;
 use crate::policy::{Confirm, FreezeWindow, OnFailure, Tier};
@@ -36,6 +38,8 @@ enum Happening {
     OtherClaim(bool),
     Reset,
     Delete,
+    /// The policies are these, or not in force.
+    Guard(Option<u8>),
     Said(&'static str, Said),
     Attempt(Outcome),
 }
@@ -105,6 +109,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => select(vec![OnFailure::Rollback, OnFailure::Hold]).prop_map(Happening::OnFailure),
         2 => prop_oneof![1 => Just(true), 3 => Just(false)].prop_map(Happening::OtherClaim),
         1 => Just(Happening::Reset),
+        2 => prop::option::of(0_u8..3).prop_map(Happening::Guard),
         1 => prop_oneof![1 => Just(Happening::Delete), 9 => Just(Happening::Time(1))],
         16 => (select(PEOPLE.to_vec()), said()).prop_map(|(who, said)| Happening::Said(who, said)),
         8 => outcome.prop_map(Happening::Attempt),
@@ -157,6 +162,11 @@ impl World {
                 }
             }
             Happening::Delete => self.deployment.deleting = true,
+            Happening::Guard(None) => self.guard = Guard::Broken { breaches: Vec::new(), until: None },
+            Happening::Guard(Some(number)) => {
+                self.guard =
+                    Guard::InForce { fingerprint: Digest::of(&[number]), since: self.now + Duration::from_mins(1) };
+            }
             Happening::Said(who, said) => self.said(who, &said, admitted),
             Happening::Attempt(outcome) => self.attempt_ends(&outcome),
         }
@@ -209,6 +219,8 @@ impl World {
             if event.action == Action::ReleaseApplying {
                 self.may_start();
             }
+            let believed = follows || matches!(event.action, Action::ReleaseCreated | Action::ReleaseAborted);
+            assert!(believed || self.guard.fingerprint().is_some(), "{} while nobody is believed", event.action);
             if phase.terminal() {
                 assert_eq!(next, phase, "nothing follows {phase}");
             }
@@ -223,7 +235,9 @@ impl World {
         let (deployment, environment) = (&self.deployment, self.environment.as_ref().unwrap());
         let preview = &deployment.status.preview.as_ref().unwrap().reference;
         let content = self.content.as_ref().unwrap();
-        assert_eq!(preview.digest, plan(&deployment.request, environment, content).digest, "gate 1");
+        assert_eq!(preview.digest, plan_under(&self.guard, &deployment.request, environment, content).digest, "gate 1");
+        let asked = environment.policy.asks_people();
+        assert!(!asked || self.guard.fingerprint().is_some(), "on people's word while nobody is believed");
         let broken = self.history.iter().any(|event| event.action == Action::ReleaseBreakGlass);
         let four_eyes = |who: &Actor| *who != deployment.request.requester && *who != deployment.request.submitted_by;
         let yes = deployment.intents.reviews.iter().filter(|review| {

@@ -9,8 +9,9 @@ use crate::decide::{Decision, Effect, Observed, Planned, Twin, Work, decide};
 use crate::deployment::{Confirmation, Deployment};
 use crate::environment::{Claim, Environment, Outcome};
 use crate::event::{Action, Event};
-use crate::fixture::{act, actor, at, deployment, forecast, note, plan, review};
+use crate::fixture::{act, actor, at, deployment, forecast, guard, note, plan_under, review};
 use crate::gate::Evidence;
+use crate::guard::Guard;
 use crate::name::Uid;
 use crate::phase::Phase;
 use crate::queue::Waiting;
@@ -35,6 +36,7 @@ pub(super) struct World {
     pub twin: Twin,
     pub queue: Vec<Waiting>,
     pub evidence: Evidence,
+    pub guard: Guard,
     /// Everything that was ever archived of the Deployment.
     pub history: Vec<Event>,
     /// The attempts that were started, with what they were to do, oldest first.
@@ -57,6 +59,7 @@ impl World {
             twin: Twin::None,
             queue: Vec::new(),
             evidence: Evidence::default(),
+            guard: guard(),
             history: Vec::new(),
             started: Vec::new(),
             settled: Vec::new(),
@@ -148,7 +151,9 @@ impl World {
     pub fn look(&self) -> Decision {
         let environment = self.environment.as_ref();
         let planned = match (environment, &self.content) {
-            (Some(environment), Some(content)) => Planned::Ready(plan(&self.deployment.request, environment, content)),
+            (Some(environment), Some(content)) => {
+                Planned::Ready(plan_under(&self.guard, &self.deployment.request, environment, content))
+            }
             (None, _) => Planned::Missing(Wait::Environment { name: "shop".to_owned() }),
             (_, None) => Planned::Missing(Wait::Release { name: "web-v2".to_owned() }),
         };
@@ -163,6 +168,7 @@ impl World {
             twin: self.twin.clone(),
             queue: self.queue.clone(),
             evidence: self.evidence.clone(),
+            guard: self.guard.clone(),
             archived_seq: self.deployment.status.audit.seq,
             epoch: 1,
         };
