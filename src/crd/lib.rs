@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "kube's derive copies every struct into a function, where `pub` reaches nobody")]
 
 pub mod audit;
+mod chart;
 pub mod condition;
 pub mod deployment;
 pub mod deployment_status;
