@@ -23,11 +23,11 @@ pub fn plane() -> Option<&'static Plane> {
             "name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
         }}),
     );
-    for name in ["one", "two"] {
+    for (name, mode) in [("one", "ReadWriteOncePod"), ("two", "ReadWriteOnce")] {
         put(
             plane,
             &json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {
-                "capacity": {"storage": "100Gi"}, "accessModes": ["ReadWriteOncePod", "ReadWriteOnce"],
+                "capacity": {"storage": "100Gi"}, "accessModes": [mode],
                 "hostPath": {"path": "/nowhere"}, "persistentVolumeReclaimPolicy": "Retain",
             }}),
         );

@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use slipway_tests::plane::Plane;
 use slipway_tests::stage::PATIENCE;
-use slipway_tests::stage::objects::{deployment, environment, release as release_of};
+use slipway_tests::stage::objects::{config, deployment, environment, release as release_of};
 
 use super::helm::{chart, root};
 use super::site::{get, ours, plane, release, say};
@@ -30,7 +30,9 @@ fn an_upgrade_brings_definitions_and_policies_up_to_date_and_keeps_what_is_there
     assert!(rights().contains("tokenreviews"));
     let before = ours(plane, POLICIES);
     say(plane, &["wait", "--for=condition=Established", "crd", "--selector", "app.kubernetes.io/name=slipway"], "");
-    for object in [environment("dev", "default"), release_of("v1", "web", &[]), deployment("v1", "web", "dev", "v1")] {
+    let manifests = [config("web", &json!({"a": "b"}))];
+    let release_v1 = release_of("v1", "web", &manifests);
+    for object in [environment("dev", "default"), release_v1, deployment("v1", "web", "dev", "v1")] {
         created(plane, &object);
     }
     let written = || ["slipe/dev", "slipr/v1", "slipd/v1"].map(|name| identity(&get_one(plane, name)));
