@@ -96,8 +96,8 @@ mod tests {
 
     /// Resources and verbs of each rule of the roles that `which` chooses.
     fn rules(objects: &[Value], which: impl Fn(&str) -> bool) -> Vec<(Vec<&str>, Vec<&str>)> {
-        let roles = objects.iter().filter(|object| which(object["metadata"]["name"].as_str().unwrap()));
-        let rules = roles.filter_map(|role| role["rules"].as_array()).flatten();
+        let chosen = objects.iter().filter(|object| which(object["metadata"]["name"].as_str().unwrap()));
+        let rules = chosen.filter_map(|role| role["rules"].as_array()).flatten();
         rules.map(|rule| (words(&rule["resources"]), words(&rule["verbs"]))).collect()
     }
 

@@ -138,10 +138,10 @@ fn owned(group: &str, resource: &str, verb: &str) -> Right {
 /// What the controller's roles grant.
 fn granted() -> BTreeSet<Right> {
     let objects: Vec<Value> = serde_yaml::from_multiple(&slipway_crd::install::everything().unwrap()).unwrap();
-    let roles = ["slipway-controller", "slipway-leader", "slipway-namespace"];
-    let theirs = objects.iter().filter(|object| roles.iter().any(|name| object["metadata"]["name"] == *name));
+    let names = ["slipway-controller", "slipway-leader", "slipway-namespace"];
+    let theirs = objects.iter().filter(|object| names.iter().any(|name| object["metadata"]["name"] == *name));
     let rules: Vec<_> = theirs.filter_map(|role| role["rules"].as_array()).flatten().collect();
-    assert!(rules.len() >= roles.len());
+    assert!(rules.len() >= names.len());
     let words = |rule: &Value, field: &str| -> Vec<String> { serde_json::from_value(rule[field].clone()).unwrap() };
     let mut granted = BTreeSet::new();
     for rule in rules {

@@ -11,8 +11,10 @@ Custom resources, admission policies, roles, and the controller with its history
 one release in a cluster: what it brings for the whole cluster has names of its own.
 
 ```
-helm install slipway charts/slipway --namespace slipway-system --create-namespace
+helm install slipway charts/slipway --namespace slipway-system --create-namespace --set image.repository=REPOSITORY
 ```
+
+No image is published; `make image` builds one.
 
 How to upgrade, what stays when it is removed, and what to think of before production:
 [docs/OPERATIONS.md](../../docs/OPERATIONS.md). Who gets which role: [docs/RBAC.md](../../docs/RBAC.md).
@@ -31,7 +33,8 @@ pub(super) fn page(text: &str) -> Result<String, String> {
     let mut page = HEAD.to_owned();
     for (path, says) in documented(text)? {
         let default = defaults.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null);
-        page.push_str(&format!("| `{path}` | `{default}` | {} |\n", says.replace('|', "\\|")));
+        let says = says.replace('|', "\\|");
+        page.extend(["| `", path.as_str(), "` | `", &default.to_string(), "` | ", &says, " |\n"]);
     }
     Ok(page)
 }
