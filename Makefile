@@ -11,8 +11,9 @@ export PATH := $(TOOLS)/go/bin:$(PATH)
 # What tests and the demo start: built before they run, because cargo builds no binary of another package for a test.
 BINARIES := cargo build --locked --workspace --all-targets
 CONTROL_PLANE := tests/controlplane/build.sh
+HELM := tools/helm.sh
 
-.PHONY: help setup build generate demo up down plane test lint deny bench sweep clean
+.PHONY: help setup build generate image demo up down plane test lint deny bench sweep clean
 
 help: ## Say what there is.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,8 +24,13 @@ setup: ## Install what is missing on this machine.
 build: ## Build the slipway command.
 	cargo build --locked -p slipway-cli -p slipway-tests --bin slipway --bin plane
 
-generate: ## Write what comes from code: crds/, contracts/.
+generate: ## Write what comes from code: crds/, contracts/, parts of charts/.
 	cargo run --locked -q -p slipway-cli -- generate --root .
+
+image: ## Build the image into target/image/slipway.tar, and look into it.
+	@./setup.sh image
+	tools/image.sh
+	cargo test --locked --workspace --test image -- --include-ignored
 
 demo: setup ## Tell the whole story on a real API server, from nothing.
 	@examples/kubernetes/demo.sh
@@ -42,6 +48,7 @@ plane: setup ## Run a control plane of one's own in the foreground.
 
 test: setup ## Run all tests.
 	@$(CONTROL_PLANE) >/dev/null
+	@$(HELM) >/dev/null
 	$(BINARIES)
 	cargo test --locked --workspace --no-fail-fast
 
@@ -49,7 +56,8 @@ lint: setup ## Check form, lints, licences and sources.
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	# What only a trap calls looks unreachable to it.
-	shellcheck -e SC2317 setup.sh .ci/run tests/controlplane/build.sh examples/kubernetes/*.sh
+	shellcheck -e SC2317 setup.sh .ci/run tools/*.sh tests/controlplane/build.sh examples/kubernetes/*.sh
+	helm=$$($(HELM)); "$$helm" lint --strict charts/slipway
 	@$(MAKE) --no-print-directory deny
 
 deny:

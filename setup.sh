@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, where it is missing. Quick and silent when all is there.
 #
+#   setup.sh         that
+#   setup.sh image   also what builds the image: buildah, where there is neither docker nor podman
+#
 # Exit 2: something is missing that this script cannot install; it says what and how.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -20,6 +23,10 @@ want setsid util-linux
 want sha256sum coreutils
 want shellcheck shellcheck
 want go golang-go
+if [ "${1:-}" = image ]; then
+  if ! docker info >/dev/null 2>&1 && ! command -v podman >/dev/null; then want buildah buildah; fi
+  [ -r /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+fi
 
 if [ "${#packages[@]}" -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then

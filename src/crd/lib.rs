@@ -11,6 +11,7 @@
 
 mod admission;
 pub mod audit;
+mod chart;
 pub mod condition;
 pub mod deployment;
 pub mod deployment_status;

@@ -167,5 +167,5 @@ async fn the_files_that_come_from_code_are_written_where_asked_and_manifests_to_
     let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
     let said = say(&format!("generate --root {}", Path::new("/nonexistent").display())).await.usage();
-    assert!(said.contains("cannot be written"), "{said}");
+    assert!(said.contains("values.yaml: cannot be read"), "{said}");
 }

@@ -77,7 +77,7 @@ pub(super) fn of_kind(kind: &str) -> String {
 }
 
 /// A new admission policy is in force a second or two after it was accepted.
-fn stamped(plane: &Plane) {
+pub(super) fn stamped(plane: &Plane) {
     let environment = json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment", "metadata": {"name": "e", "namespace": "default"},
         "spec": {"project": "p", "team": "t", "tier": "development", "runtime": {"manual": {}}},

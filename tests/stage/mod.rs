@@ -62,6 +62,16 @@ impl Stage {
     pub async fn dark() -> Self {
         let plane = Plane::shared().unwrap();
         install::once(plane);
+        Self::furnished(plane).await
+    }
+
+    /// A stage without a controller yet, on a plane that has got Slipway in another way.
+    pub async fn on(plane: &'static Plane) -> Self {
+        install::stamped(plane);
+        Self::furnished(plane).await
+    }
+
+    async fn furnished(plane: &'static Plane) -> Self {
         let admin = plane.client().await.unwrap();
         let namespace = format!("stage-{}", &uuid::Uuid::new_v4().simple().to_string()[..10]);
         let folder = tempfile::tempdir().unwrap();
