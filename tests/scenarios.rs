@@ -11,6 +11,7 @@ mod scenarios {
     mod gitops;
     mod limits;
     mod manual;
+    mod plugin;
     mod production;
     mod releases;
     mod restart;

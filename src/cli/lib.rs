@@ -1,4 +1,4 @@
-//! The `slipway` command: arguments and wiring, nothing else.
+//! The `slipway` command: arguments and wiring, nothing else. Its other half, for people, is [`plugin`].
 //!
 //! Exit codes: 0 done, 1 it was done and the answer is no (a history that does not verify, a lost lease), 2 it could not
 //! be done as asked (a wrong flag, file or cluster).
@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 mod controller;
 mod generate;
+pub mod plugin;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
