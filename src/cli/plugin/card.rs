@@ -221,6 +221,22 @@ mod tests {
         let now = "2026-01-01T00:10:00Z".parse().unwrap();
         let text = card(&Seen { raw, object }, now, Paint::none());
         assert!(!text.contains('\u{1b}'), "{text:?}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Deployment shop/web-v2  PendingApproval
+          change       deploy web-v2, service web
+          environment  production
+          requester    alice@example.com, submitted by flux@example.com
+          work         https://git.example.com/shop/issues/12
+          risk note    Schema change
+          way back     Re-apply [2J web-v1
+          variables    LOG_LEVEL=info
+          now          ReviewRequired: has 0 of 1 approvals
+          preview      1-3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a3f9a
+                       made 10m ago, risk Medium: 1 to add, 1 to change, 0 to remove, 3 unchanged
+                       + v1/Service/web
+                       ~ apps/v1/Deployment/web
+          checks       adopts v1/ConfigMap/web: it exists
+          review       0 of 1 approvals, due in 20m, expires in 30m; ticket u-1-1
+        ");
     }
 }

@@ -39,6 +39,7 @@ async fn outlook(access: &Access, caller: &str, seen: &Seen, since: &mut Vec<Str
     let name = &seen.object.spec.environment_ref.name;
     let environment: Environment = read(access.api(), "environment", name).await?;
     since.extend(changed(&environment, seen.status().and_then(|status| status.preview.as_ref()).map(|made| made.at)));
+    let target = target(&environment, caller, &seen.object.spec.service)?;
     let (release, variables) = wanted(seen)?;
     let release: Release = read(access.api(), "release", release).await?;
     let previewed = seen.status().and_then(|status| status.preview.as_ref()?.release_digest.clone());
@@ -49,7 +50,6 @@ async fn outlook(access: &Access, caller: &str, seen: &Seen, since: &mut Vec<Str
             release.metadata.name.as_deref().unwrap_or_default()
         ));
     }
-    let target = target(&environment, caller, &seen.object.spec.service)?;
     let key = SecretKey::new(rand::random());
     let rendered = rendered(&release, variables, &target, &key)?;
     let service = environment.status.iter().flat_map(|status| &status.services);

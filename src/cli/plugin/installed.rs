@@ -65,7 +65,7 @@ fn generated() -> Result<Vec<Value>, Failure> {
     let unread =
         |error: &dyn std::error::Error| Failure::No(format!("what should be installed cannot be told: {error}"));
     let text = slipway_crd::install::everything().map_err(|error| unread(&error))?;
-    let documents: Result<Vec<Value>, _> = text.split("---\n").map(serde_yaml::from_str).collect();
+    let documents: Result<Vec<Value>, _> = text.split("\n---\n").map(serde_yaml::from_str).collect();
     let documents = documents.map_err(|error| unread(&error))?;
     let guards = |object: &Value| {
         let kind = object["kind"].as_str().unwrap_or_default();
@@ -99,7 +99,7 @@ fn differences(wanted: &Value, live: &Value, path: &str, found: &mut Vec<String>
             }
         }
         (Value::Number(wanted), Value::Number(live)) if wanted.as_f64() == live.as_f64() => {}
-        _ if wanted == live || (empty(wanted) && live.is_null()) => {}
+        _ if wanted == live || (zero(wanted) && live.is_null()) => {}
         _ => found.push(path.to_owned()),
     }
 }
@@ -111,6 +111,11 @@ fn empty(value: &Value) -> bool {
         Value::Object(map) => map.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// The server leaves these out.
+fn zero(value: &Value) -> bool {
+    empty(value) || value == false || value == 0 || value == ""
 }
 
 fn filled_in(name: &str, value: &Value) -> bool {

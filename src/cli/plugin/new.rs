@@ -159,8 +159,17 @@ mod tests {
             "URL=http://a/?b=c",
         ];
         let object = object(Line::try_parse_from(line).unwrap().arguments);
-        insta::assert_snapshot!(output::text(Output::Yaml, &object, &[]).unwrap(), @"");
-        serde_json::from_value::<slipway_crd::Deployment>(object).unwrap();
+        let text = output::text(Output::Yaml, &object, &[]).unwrap();
+        let read: Value = serde_yaml::from_str(&text).unwrap();
+        let spec = json!({
+            "service": "web", "environmentRef": {"name": "production"},
+            "operation": {"deploy": {"releaseRef": {"name": "web-v2"}}}, "workReferences": ["12", "13"],
+            "rollbackPlan": "Re-apply web-v1", "risk": "none: additive", "variables": {"URL": "http://a/?b=c"},
+        });
+        let version = "slipway.dev/v1alpha1";
+        let wanted = json!({"apiVersion": version, "kind": "Deployment", "metadata": {"name": "web-v2"}, "spec": spec});
+        assert_eq!(read, wanted, "{text}");
+        serde_json::from_value::<slipway_crd::Deployment>(read).unwrap();
     }
 
     #[test]

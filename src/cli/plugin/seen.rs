@@ -145,3 +145,54 @@ pub(super) fn operation(object: &Deployment) -> &'static str {
         Operation::Bootstrap(_) => "bootstrap",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen(uid: &str, preview: &str, rollback: Option<&str>, note: &str) -> Seen {
+        let mut raw = json!({
+            "apiVersion": "slipway.dev/v1alpha1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "shop", "uid": uid},
+            "spec": {
+                "service": "web", "environmentRef": {"name": "prod"}, "workReferences": ["1"], "rollbackPlan": "none",
+                "operation": {"deploy": {"releaseRef": {"name": "web"}}},
+                "reviews": [{"reviewer": "dora", "decision": "Approve", "previewRef": "1-a", "note": note}],
+            },
+            "status": {
+                "phase": "PendingApproval", "audit": {"seq": 1, "epoch": 1, "auditedSeq": 1},
+                "preview": {
+                    "ref": preview, "digest": "a", "at": "2026-01-01T00:00:00Z", "risk": "Low", "summary": "1 to add",
+                    "changes": {"counts": {"added": 1, "changed": 0, "removed": 0, "unchanged": 0}},
+                },
+            },
+        });
+        if let Some(state) = rollback {
+            raw["status"]["rollback"] = json!({
+                "id": "r", "origin": "Manual", "actor": "eve", "state": state, "ref": "rollback-r-x",
+                "requestedAt": "2026-01-01T00:00:00Z",
+            });
+        }
+        let object = serde_json::from_value(raw.clone()).unwrap();
+        Seen { raw, object }
+    }
+
+    #[test]
+    fn what_was_shown_stands_while_preview_and_rollback_do() {
+        let shown = seen("u", "1-a", Some("Requested"), "first");
+        assert!(shown.stands_in(&seen("u", "1-a", Some("Requested"), "another review came")));
+        assert!(!shown.stands_in(&seen("u", "2-b", Some("Requested"), "first")), "previewed anew");
+        assert!(!shown.stands_in(&seen("other", "1-a", Some("Requested"), "first")), "another object of this name");
+        assert!(!shown.stands_in(&seen("u", "1-a", Some("Running"), "first")), "the rollback is under way");
+        assert!(!shown.stands_in(&seen("u", "1-a", None, "first")));
+    }
+
+    #[test]
+    fn a_rollback_that_waits_is_what_a_review_is_about() {
+        let reference = |seen: &Seen| seen.subject().map(Subject::reference);
+        assert_eq!(reference(&seen("u", "1-a", Some("Requested"), "")).as_deref(), Some("rollback-r-x"));
+        assert_eq!(reference(&seen("u", "1-a", Some("Rejected"), "")).as_deref(), Some("1-a"));
+        assert_eq!(reference(&seen("u", "1-a", None, "")).as_deref(), Some("1-a"));
+    }
+}

@@ -48,6 +48,11 @@ where
                         return Ok(answer);
                     }
                 }
+                Ok(None) if uid.is_none() => {
+                    return Err(Failure::No(format!(
+                        "{doing}: there is no {name}\nnext: look with `kubectl get slipd,slipe`, and mind the namespace (-n)"
+                    )));
+                }
                 Ok(None) => return Err(gone(name)),
                 Err(error) => passing(&doing, error)?,
             }

@@ -41,13 +41,12 @@ pub(super) async fn run(globals: &Globals, Arguments { name, timeout }: Argument
             let wrong = object.status.as_ref().and_then(|status| status.diagnostics.as_ref());
             let code = wrong.map(|wrong| format!(" [{}]", wrong.code)).unwrap_or_default();
             let why = wrong.map(|wrong| wrong.message.as_str());
-            let why = why.or_else(|| seen::condition(&object, "Ready").map(|(_, message)| message)).unwrap_or_default();
-            let phase = seen::phase(&object);
+            let why = why.or_else(|| seen::condition(&object, "Ready").map(|(_, message)| message));
+            let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", plain(why))).unwrap_or_default();
+            let (phase, namespace) = (seen::phase(&object), &access.namespace);
             Err(Failure::No(format!(
-                "{}/{name} ended as {phase}{code}: {}\nnext: `kubectl slipway history -n {} {name}` shows how it came to that",
-                access.namespace,
-                plain(why),
-                access.namespace
+                "{namespace}/{name} ended as {phase}{code}{why}\n\
+                 next: `kubectl slipway history -n {namespace} {name}` shows how it came to that"
             )))
         }
     }

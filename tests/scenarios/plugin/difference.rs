@@ -27,7 +27,8 @@ async fn a_difference_shows_what_changes_and_never_a_secret() {
     stage.phase("web-v1", Phase::Succeeded).await;
     stage.environment("dev", "is free", |status| status.claim.is_none()).await;
 
-    stage.apply(ALICE, &place.with("spec.policy.confirm", "Manual")).await;
+    let changed = stage.apply(ALICE, &place.with("spec.policy.confirm", "Manual")).await.metadata.generation;
+    stage.environment("dev", "has seen the change", |status| status.observed_generation == changed).await;
     let two = [config("web", &json!({"level": "two"})), secret(SECOND)];
     stage.apply(ALICE, &release("web-v2", "web", &two)).await;
     ask(&stage, ALICE, "web-v2", "web", "dev").await;

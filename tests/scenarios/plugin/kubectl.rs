@@ -1,5 +1,6 @@
 //! Through kubectl itself, which finds the plugin and its completion on the PATH.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use slipway_tests::plane::Plane;
@@ -13,7 +14,7 @@ async fn kubectl_finds_the_plugin_and_completes_its_commands() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("kubectl_complete-slipway");
     std::fs::write(&script, run(&stage, ALICE, "completion kubectl").await.well()).unwrap();
-    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
     let others = std::env::var_os("PATH").unwrap_or_default();
     let path = [programs(), folder.path().to_owned()].into_iter().chain(std::env::split_paths(&others));
     let path = std::env::join_paths(path).unwrap();
