@@ -30,7 +30,7 @@ pub(super) struct Globals {
     #[arg(long = "as", global = true, value_name = "USER")]
     act_as: Option<String>,
     /// Act as a member of this group; may be repeated.
-    #[arg(long = "as-group", global = true, value_name = "GROUP", requires = "act_as")]
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
     act_as_group: Vec<String>,
 }
 
@@ -38,9 +38,17 @@ impl Globals {
     /// The cluster that the flags name, asked by whoever they name.
     pub(super) async fn open(&self) -> Result<Access, Failure> {
         let mut config = cluster::config(self.kubeconfig.as_deref(), self.context.clone()).await?;
-        if let Some(user) = &self.act_as {
-            config.auth_info.impersonate = Some(user.clone());
-            config.auth_info.impersonate_groups = Some(self.act_as_group.clone()).filter(|groups| !groups.is_empty());
+        match &self.act_as {
+            Some(user) => {
+                let groups = Some(self.act_as_group.clone()).filter(|groups| !groups.is_empty());
+                config.auth_info.impersonate = Some(user.clone());
+                config.auth_info.impersonate_groups = groups;
+            }
+            // Either may stand before or after the command, where the parser does not see both at once.
+            None if !self.act_as_group.is_empty() => {
+                return Err(Failure::Usage("--as-group needs --as: groups belong to a user".to_owned()));
+            }
+            None => {}
         }
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = connection::client(config).map_err(|error| {
