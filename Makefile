@@ -21,8 +21,8 @@ help: ## Say what there is.
 setup: ## Install what is missing on this machine.
 	@./setup.sh
 
-build: ## Build the slipway command.
-	cargo build --locked -p slipway-cli -p slipway-tests --bin slipway --bin plane
+build: ## Build the slipway command and the kubectl plugin.
+	cargo build --locked -p slipway-cli -p slipway-tests --bin slipway --bin kubectl-slipway --bin plane
 
 generate: ## Write what comes from code: crds/, contracts/, parts of charts/.
 	cargo run --locked -q -p slipway-cli -- generate --root .

@@ -13,6 +13,7 @@ mod scenarios {
     mod governance;
     mod limits;
     mod manual;
+    mod plugin;
     mod production;
     mod releases;
     mod restart;

@@ -230,6 +230,7 @@ explain() {
     "Then, for instance:" \
     "" \
     "  kubectl -n shop get slipd,slipe,slipr" \
+    "  kubectl slipway -n shop inbox" \
     "  slipway audit log --database \$SLIPWAY_DATABASE" \
     "  curl http://$(cat "$up/address")/readyz" \
     "" \
@@ -305,9 +306,10 @@ need cargo "run \`make setup\`, or install Rust from https://rustup.rs"
 need flock "install util-linux"
 need setsid "install util-linux"
 # Both packages, also where one would do: their dependencies have the features then that all of `make` builds with.
-busy "cargo build" "$work/build.log" cargo build --locked -p slipway-cli -p slipway-tests --bin slipway --bin plane
+busy "cargo build" "$work/build.log" cargo build --locked -p slipway-cli -p slipway-tests --bin slipway \
+  --bin kubectl-slipway --bin plane
 target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-ln -s "$target/debug/slipway" "$work/bin/slipway"
+ln -s "$target/debug/slipway" "$target/debug/kubectl-slipway" "$work/bin/"
 export PATH="$work/bin:$PATH"
 
 if [ -z "$own" ]; then
@@ -434,7 +436,7 @@ if [ -n "$keep" ]; then
     say "export KUBECONFIG=$KUBECONFIG"
     [ -n "$own" ] || say "export KUBECACHEDIR=$KUBECACHEDIR"
     say "export SLIPWAY_DATABASE=$up/slipway.db"
-    say "export PATH=$up/bin:\$PATH    # kubectl and slipway"
+    say "export PATH=$up/bin:\$PATH    # kubectl, with its plugin, and slipway"
   } >"$up/env"
   sed -n 's/.*address=//p' "$up/controller.log" | head -n 1 >"$up/address"
   printf '%s\n' "$controller_pid" >"$up/controller.pid"

@@ -7,7 +7,7 @@ mod export;
 mod head;
 mod history;
 mod live;
-mod log;
+pub(crate) mod log;
 mod verify;
 
 use slipway_store::OpenError;

@@ -1,4 +1,4 @@
-//! The `slipway` command: arguments and wiring, nothing else.
+//! The `slipway` command: arguments and wiring, nothing else. Its other half, for people, is [`plugin`].
 //!
 //! Exit codes: 0 done, 1 it was done and the answer is no (a history that does not verify, a lost lease), 2 it could not
 //! be done as asked (a wrong flag, file or cluster).
@@ -14,6 +14,7 @@ mod connection;
 mod controller;
 mod generate;
 mod kubeconfig;
+pub mod plugin;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -114,6 +114,11 @@ impl<'a> Access<'a> {
         Ok(Self { client: acting_as(base, target)?, target })
     }
 
+    /// As whoever `base` belongs to, and not as the target's account: for those who only look.
+    pub(crate) fn own(base: &Client, target: &'a Target) -> Self {
+        Self { client: base.clone(), target }
+    }
+
     fn calls(&self, kind: &Kind) -> Calls {
         let namespace = kind.namespaced.then_some(self.target.namespace.as_str());
         Calls::new(DynamicObject::url_path(&kind.resource, namespace))

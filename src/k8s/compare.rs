@@ -67,6 +67,12 @@ fn same_quantities(wanted: &Value, live: &Value) -> bool {
     })
 }
 
+/// Whether a field of this name holds quantities, and both sides the same ones, each written its own way.
+pub(crate) fn same_amounts(name: &str, wanted: &Value, live: &Value) -> bool {
+    let size = |value: &Value| value.as_object().map(Map::len);
+    QUANTITIES.contains(&name) && size(wanted) == size(live) && same_quantities(wanted, live)
+}
+
 /// A quantity in billionths. None for what is not one, or too large to be told apart.
 fn quantity(value: &Value) -> Option<i128> {
     let text = match value {

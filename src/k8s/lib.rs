@@ -21,6 +21,7 @@ mod kinds;
 pub mod kstatus;
 mod mirror;
 mod order;
+pub mod outlook;
 mod placeholder;
 pub mod preview;
 pub mod probe;

@@ -97,6 +97,11 @@ impl Plane {
         self.access.config().await
     }
 
+    /// kubectl as the administrator, for whoever wants to change more of its surroundings than its arguments.
+    pub fn kubectl_command(&self) -> Command {
+        self.access.kubectl()
+    }
+
     /// Runs kubectl as the administrator, with nothing on stdin.
     pub fn kubectl<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Output, PlaneError> {
         self.kubectl_with_input(arguments, "")

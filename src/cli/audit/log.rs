@@ -22,7 +22,14 @@ pub(crate) struct Arguments {
     limit: Option<u32>,
 }
 
-pub(super) fn run(Arguments { database, resource, limit }: Arguments) -> Result<(), Failure> {
+impl Arguments {
+    /// The events of one resource, named as `NAMESPACE/NAME`.
+    pub(crate) fn of(database: PathBuf, resource: String, limit: Option<u32>) -> Self {
+        Self { database, resource: Some(resource), limit }
+    }
+}
+
+pub(crate) fn run(Arguments { database, resource, limit }: Arguments) -> Result<(), Failure> {
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let asked = |event: &Event| {
         resource.as_ref().is_none_or(|asked| *asked == event.resource_name || asked == event.resource_id.as_str())
@@ -46,7 +53,8 @@ pub(super) fn run(Arguments { database, resource, limit }: Arguments) -> Result<
 /// The columns in front of the note, which is last because it is as long as it is.
 type Row = [String; 7];
 
-fn table(events: &VecDeque<Event>, all: bool) -> String {
+/// The events as lines of columns; which resource they are about only where they are about several, or `all` are shown.
+pub(crate) fn table(events: &VecDeque<Event>, all: bool) -> String {
     let several = all || events.iter().any(|event| event.resource_id != events[0].resource_id);
     let mut rows = vec![["SEQ", "WHEN", "RESOURCE", "WHO", "ACTION", "STATUS", "NOTE"].map(str::to_owned)];
     rows.extend(events.iter().map(row));
@@ -91,7 +99,7 @@ fn note(event: &Event) -> String {
 }
 
 /// One line without anything that a terminal would obey: notes come from whoever wrote them.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let obeyed = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let plain: String = text.chars().map(|c| if obeyed(c) { ' ' } else { c }).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,0 +1,86 @@
+//! A bounded wait for an object to be as someone wants it, by watch.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::Api;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+
+use super::clock;
+use super::refusal;
+use crate::Failure;
+
+/// How long to wait, if at all.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Patience {
+    /// Wait until it has moved on.
+    #[arg(short, long)]
+    pub(super) wait: bool,
+    /// How long to wait at most, as 30s, 5m or 1h.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = clock::period)]
+    pub(super) timeout: Duration,
+}
+
+/// Shows every state of one object to `look`, until that has an answer.
+pub(super) async fn until<K, T>(
+    api: Api<K>,
+    name: &str,
+    timeout: Option<Duration>,
+    mut look: impl FnMut(&K) -> Option<T>,
+) -> Result<T, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let doing = format!("watching {name}");
+    let mut uid = None;
+    let watching = async {
+        let mut states = std::pin::pin!(watcher::watch_object(api, name).default_backoff());
+        while let Some(state) = states.next().await {
+            match state {
+                Ok(Some(object)) => {
+                    if uid.get_or_insert_with(|| object.uid()) != &object.uid() {
+                        return Err(gone(name));
+                    }
+                    if let Some(answer) = look(&object) {
+                        return Ok(answer);
+                    }
+                }
+                Ok(None) if uid.is_none() => {
+                    return Err(Failure::No(format!(
+                        "{doing}: there is no {name}\nnext: look with `kubectl get slipd,slipe`, and mind the namespace (-n)"
+                    )));
+                }
+                Ok(None) => return Err(gone(name)),
+                Err(error) => passing(&doing, error)?,
+            }
+        }
+        Err(Failure::No(format!("{doing}: the API server ended the watch\nnext: repeat the command")))
+    };
+    let Some(timeout) = timeout else { return watching.await };
+    tokio::time::timeout(timeout, watching).await.unwrap_or_else(|_| {
+        Err(Failure::No(format!(
+            "{name} has not moved on within {} s\nnext: `kubectl slipway status {name}` says what it waits for",
+            timeout.as_secs()
+        )))
+    })
+}
+
+fn gone(name: &str) -> Failure {
+    Failure::No(format!(
+        "{name} has been deleted meanwhile\nnext: `kubectl slipway history {name}` shows what is left of it"
+    ))
+}
+
+/// What a watch gets over by itself is no failure; a refusal is.
+fn passing(doing: &str, error: watcher::Error) -> Result<(), Failure> {
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
+            let refused = refusal::code(&error).is_some_and(|code| matches!(code, 401 | 403 | 404));
+            if refused { Err(refusal::said(doing, &error)) } else { Ok(()) }
+        }
+        watcher::Error::WatchError(_) | watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => Ok(()),
+    }
+}
