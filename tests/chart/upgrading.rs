@@ -38,12 +38,29 @@ fn an_upgrade_brings_definitions_and_policies_up_to_date_and_keeps_what_is_there
     let written = || ["slipe/dev", "slipr/v1", "slipd/v1"].map(|name| identity(&get_one(plane, name)));
     let was = written();
 
-    release(plane, "upgrade", &[chart().to_str().unwrap()]).done();
+    release(plane, "upgrade", &[chart().to_str().unwrap(), "--reset-then-reuse-values"]).done();
     assert!(expires());
     let after = ours(plane, POLICIES);
     assert!(before.iter().all(|name| after.contains(name)) && after.len() > before.len(), "{before:?} {after:?}");
     assert_eq!(written(), was);
     assert!(!rights().contains("tokenreviews"));
+}
+
+#[test]
+fn what_was_installed_by_manifests_is_taken_over() {
+    let Some(plane) = plane() else { return };
+    let manifests = slipway_crd::install::everything().unwrap();
+    say(plane, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifests);
+    let owner = |kind: &str, name: &str| {
+        get(plane, "", kind, name)["metadata"]["annotations"]["meta.helm.sh/release-name"].clone()
+    };
+    assert_eq!(owner("crd", "deployments.slipway.dev"), Value::Null);
+    let said = release(plane, "install", &[chart().to_str().unwrap()]).refused();
+    assert!(said.contains("cannot be imported"), "{said}");
+    release(plane, "install", &[chart().to_str().unwrap(), "--take-ownership", "--force-conflicts"]).done();
+    for (kind, name) in [("crd", "deployments.slipway.dev"), ("clusterrole", "slipway-viewer")] {
+        assert_eq!(owner(kind, name), "slipway");
+    }
 }
 
 fn get_one(plane: &Plane, name: &str) -> Value {

@@ -55,7 +55,7 @@ async fn first(stage: &Stage) {
     assert!(confirmed.contains("deployment.slipway.dev/web-v1 is PendingApproval"), "{confirmed}");
     // Nobody approves what they asked for: the API server or the controller refuses it, and either is said.
     let own = run(stage, ALICE, "approve web-v1 --yes --wait").await.refused();
-    assert!(own.contains("self_approval") || own.contains("made this request"), "{own}");
+    assert!(own.contains("self_approval") || own.contains("the API server says (4"), "{own}");
     let line = format!("approve web-v1 --yes --wait --ref {reference}");
     let approved = say(stage, BOB, &line, Some("read it")).await.well();
     assert!(approved.contains("requester    alice@example.com") && approved.contains(&reference), "{approved}");
