@@ -18,8 +18,8 @@ const PAM: &str = "pam@example.com";
 const MAL: &str = "mal@example.com";
 const BERT: &str = "bert@example.com";
 
-/// Everybody may write every object, as far as RBAC is asked. ann deploys, bot submits for others, rob and the group
-/// `reviewers` approve, oz is on call, pam governs, mal holds no verb, bert holds all of them on another Environment.
+/// Everybody may write every object, as far as RBAC is asked. ann deploys and may approve, bot submits for others and may approve, rob
+/// and the group `reviewers` approve, oz is on call, pam governs, mal holds no verb, bert holds all of them on another Environment.
 fn rights(namespace: &str) -> Vec<Value> {
     let subject = |name: &str| {
         let kind = if name == "reviewers" { "Group" } else { "User" };
@@ -51,7 +51,7 @@ fn rights(namespace: &str) -> Vec<Value> {
         grant("writes", writes, &[ANN, BOT, ROB, OZ, PAM, MAL, BERT]),
         grant("deployer", verbs(&["deploy"], &here), &[ANN, BOT]),
         grant("for-others", people, &[BOT]),
-        grant("reviewer", verbs(&["approve"], &here), &[ROB, "reviewers"]),
+        grant("reviewer", verbs(&["approve"], &here), &[ROB, ANN, BOT, "reviewers"]),
         grant("operator", verbs(&["deploy", "approve", "rollback", "reset", "breakglass"], &here), &[OZ]),
         grant("governor", verbs(&["govern"], &here), &[PAM]),
         grant("elsewhere", verbs(&all, &["other"]), &[BERT]),

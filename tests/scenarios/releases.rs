@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use slipway_crd::{Deployment, Release};
+use slipway_domain::admission::CONTROLLER_ACCOUNT;
 use slipway_domain::environment::EnvironmentPhase;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
@@ -76,7 +77,7 @@ async fn vanished() -> Stage {
     stage.stop().await;
     assert_eq!(stage.get::<Deployment>("web-v1").await.status.unwrap().phase, Phase::Applying);
     stage.delete::<Release>("web-v1").await;
-    let api: Api<Release> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    let api: Api<Release> = Api::namespaced(stage.client_of(CONTROLLER_ACCOUNT, &[]).await, &stage.namespace);
     let forced = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     api.patch("web-v1", &PatchParams::default(), &forced).await.unwrap();
     stage.gone::<Release>("web-v1").await;

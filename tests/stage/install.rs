@@ -76,6 +76,29 @@ pub(super) fn of_kind(kind: &str) -> String {
     format!("{}.{GROUP}", plural.to_lowercase())
 }
 
+/// Installs the definitions and what stamps, without what refuses: for a test of the schemas alone, on a plane of its own.
+pub fn schemas(plane: &Plane) {
+    let everything = slipway_crd::install::everything().unwrap();
+    let refuses = |document: &&str| {
+        document.contains("\nkind: ValidatingAdmissionPolicy") && !document.contains("name: slipway-release-stays")
+    };
+    let kept: Vec<&str> = everything.split("\n---\n").filter(|document| !refuses(document)).collect();
+    say(plane, &["apply", "--server-side", "-f", "-"], &kept.join("\n---\n"));
+    say(
+        plane,
+        &[
+            "wait",
+            "--for=condition=Established",
+            "--timeout=30s",
+            "crd",
+            "--selector",
+            "app.kubernetes.io/name=slipway",
+        ],
+        "",
+    );
+    stamped(plane);
+}
+
 /// A new admission policy is in force a second or two after it was accepted.
 pub(super) fn stamped(plane: &Plane) {
     let environment = json!({

@@ -23,7 +23,10 @@ use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use slipway_domain::admission::NAMESPACE_CONTROLLER;
+
 pub use controller::{Controller, Ending};
+pub use install::schemas;
 pub use people::{ALICE, BOB, CAROL};
 pub use wait::PATIENCE;
 
@@ -189,9 +192,10 @@ impl Stage {
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
     }
 
-    /// Asks for the deletion of an object as the administrator.
+    /// Asks for the deletion of an object as the namespace controller does, whose deletions no rule refuses.
     pub async fn delete<K: Custom>(&self, name: &str) {
-        let api: Api<K> = Api::namespaced(self.admin.clone(), &self.namespace);
+        let client = self.client_of(NAMESPACE_CONTROLLER, &[]).await;
+        let api: Api<K> = Api::namespaced(client, &self.namespace);
         api.delete(name, &DeleteParams::background()).await.unwrap();
     }
 

@@ -85,10 +85,10 @@ fn only_who_governs_deletes_one_or_whoever_empties_a_namespace() {
 }
 
 #[rstest]
-#[case::as_its_tier("mallory", |_| {}, Ok(()))]
-#[case::stricter("mallory", |new| new.policy.approval.count = 3, Ok(()))]
-#[case::weaker("mallory", |new| new.policy.confirm = Confirm::Auto, Err(Code::Forbidden))]
-#[case::weaker_by_who_governs("petra", |new| new.policy.confirm = Confirm::Auto, Ok(()))]
+#[case::as_its_tier("mallory", |_: &mut Environment| {}, Ok(()))]
+#[case::stricter("mallory", |new: &mut Environment| new.policy.approval.count = 3, Ok(()))]
+#[case::weaker("mallory", |new: &mut Environment| new.policy.confirm = Confirm::Auto, Err(Code::Forbidden))]
+#[case::weaker_by_who_governs("petra", |new: &mut Environment| new.policy.confirm = Confirm::Auto, Ok(()))]
 fn a_new_one_asks_for_no_less_than_its_tier(
     #[case] who: &str,
     #[case] change: Change,
