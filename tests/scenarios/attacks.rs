@@ -6,6 +6,7 @@ use kube::core::ApiResource;
 use kube::{Client, Error};
 use serde_json::{Value, json};
 use slipway_crd::{Deployment, Environment, Release};
+use slipway_domain::environment::EnvironmentPhase;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release};
 use slipway_tests::stage::{Custom, Stage};
@@ -154,6 +155,9 @@ async fn opened(stage: &Stage) {
     stage.put(production(stage)).await;
     stage.put(environment("strict", &stage.namespace).with("spec.tier", "production")).await;
     stage.put(release("web-v1", "web", &[config("web", &json!({"a": "b"}))])).await;
+    for name in ["prod", "strict"] {
+        stage.environment(name, "is ready", |status| status.phase == EnvironmentPhase::Active).await;
+    }
 }
 
 #[tokio::test]

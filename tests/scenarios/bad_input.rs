@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use slipway_crd::Deployment;
-use slipway_domain::admission::CONTROLLER_ACCOUNT;
 use slipway_domain::phase::Phase;
 use slipway_tests::plane::Plane;
 use slipway_tests::stage::objects::{config, deployment, environment, release};
@@ -90,11 +89,10 @@ async fn what_the_schemas_alone_do_not_say_is_refused_in_a_sentence() {
 
 /// Its schema takes this status and nobody can read it: a rollback that a person asked for, and not who.
 async fn unreadable(stage: &Stage, name: &str) {
-    let wrong = json!({"status": {"rollback": {"id": "a", "origin": "Manual", "state": "Requested"}}});
-    let wrong =
-        changed(wrong, &BTreeMap::from([("/status/rollback/requestedAt".to_owned(), json!("2026-01-02T03:04:05Z"))]));
-    let api: Api<Deployment> = Api::namespaced(stage.client_of(CONTROLLER_ACCOUNT, &[]).await, &stage.namespace);
-    api.patch_status(name, &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+    let rollback = json!({
+        "id": "a", "origin": "Manual", "state": "Requested", "requestedAt": "2026-01-02T03:04:05Z",
+    });
+    stage.forge(name, |status| status["rollback"] = rollback).await.unwrap();
 }
 
 #[tokio::test]
@@ -102,9 +100,8 @@ async fn what_cannot_be_read_can_be_deleted_and_its_history_has_an_end() {
     let mut stage = Stage::dark().await;
     let mut object = deployment("new", "web", "dev", "web-v1");
     stage.apply(ALICE, &object).await;
-    let first = json!({"status": {"phase": "Pending", "audit": {"seq": 0, "epoch": 0, "auditedSeq": 0}}});
-    let api: Api<Deployment> = Api::namespaced(stage.client_of(CONTROLLER_ACCOUNT, &[]).await, &stage.namespace);
-    api.patch_status("new", &PatchParams::default(), &Patch::Merge(first)).await.unwrap();
+    let first = json!({"phase": "Pending", "audit": {"seq": 0, "epoch": 0, "auditedSeq": 0}});
+    stage.forge("new", |status| *status = first).await.unwrap();
     unreadable(&stage, "new").await;
     stage.start().await;
     stage.waits("new", "Invalid").await;

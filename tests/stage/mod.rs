@@ -18,12 +18,12 @@ mod wait;
 use std::process::Output;
 
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use slipway_domain::admission::NAMESPACE_CONTROLLER;
+use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER};
 
 pub use controller::{Controller, Ending};
 pub use install::schemas;
@@ -190,6 +190,15 @@ impl Stage {
     pub async fn try_say<K: Custom>(&self, person: &str, name: &str, patch: Value) -> Result<K, kube::Error> {
         let api: Api<K> = Api::namespaced(self.as_person(person).await, &self.namespace);
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
+    }
+
+    /// Writes the status of a Deployment as the controller would.
+    pub async fn forge(&self, name: &str, change: impl FnOnce(&mut Value)) -> Result<(), kube::Error> {
+        let client = self.client_of(CONTROLLER_ACCOUNT, &[]).await;
+        let api = dynamic(&client, &self.namespace, "slipway.dev/v1alpha1", "Deployment");
+        let mut object = api.get(name).await?;
+        change(&mut object.data["status"]);
+        api.replace_status(name, &PostParams::default(), &object).await.map(drop)
     }
 
     /// Asks for the deletion of an object as the namespace controller does, whose deletions no rule refuses.
