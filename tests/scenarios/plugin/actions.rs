@@ -45,6 +45,19 @@ async fn what_goes_ahead_without_review_is_looked_at_afterwards() {
 }
 
 #[tokio::test]
+async fn two_who_approve_at_once_both_count() {
+    let stage = pending_for(2).await;
+    // Whoever comes second meets a conflict, finds that what was shown still stands, and is heard too.
+    let line = "approve web-v1 --yes";
+    let (bob, carol) = tokio::join!(run(&stage, BOB, line), run(&stage, CAROL, line));
+    bob.well();
+    carol.well();
+    let done = stage.phase("web-v1", Phase::Succeeded).await;
+    let reviewers: Vec<_> = done.spec.reviews.iter().map(|review| review.reviewer.as_str()).collect();
+    assert!(reviewers.len() == 2 && reviewers.contains(&BOB) && reviewers.contains(&CAROL), "{reviewers:?}");
+}
+
+#[tokio::test]
 async fn work_by_hand_is_reported_by_hand() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &manual("plant")).await;
@@ -94,8 +107,13 @@ async fn a_freeze_is_overridden_and_a_failed_environment_is_reset() {
 
 /// A change to production that waits for its review.
 async fn pending() -> Stage {
+    pending_for(1).await
+}
+
+/// The same, where it takes so many approvals.
+async fn pending_for(count: u32) -> Stage {
     let stage = Stage::open().await;
-    stage.apply(ALICE, &production(&stage)).await;
+    stage.apply(ALICE, &production(&stage).with("spec.policy.approval.count", count)).await;
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({"a": "b"}))])).await;
     ask(&stage, ALICE, "web-v1", "web", "prod").await;
     stage.waits("web-v1", "ConfirmationRequired").await;
