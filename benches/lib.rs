@@ -6,6 +6,7 @@
 mod bed;
 mod controller;
 mod durable;
+mod governance;
 mod latency;
 mod release;
 mod replay;
@@ -47,6 +48,8 @@ enum Figure {
     Throughput(throughput::Arguments),
     /// From the ready event to the terminal status and the committed event.
     Latency(latency::Arguments),
+    /// What the policies cost where there are many Environments.
+    Governance(governance::Arguments),
     /// Durable events a second, against a loop in C.
     Events(durable::Arguments),
 }
@@ -58,6 +61,7 @@ impl Figure {
             Self::Events(durable::Arguments::default()),
             Self::Writes,
             Self::Latency(latency::Arguments::default()),
+            Self::Governance(governance::Arguments::default()),
             Self::Throughput(throughput::Arguments::default()),
             Self::Scale(scale::Arguments::default()),
         ]
@@ -90,6 +94,7 @@ async fn run(Arguments { figure, slipway }: Arguments) -> Outcome<()> {
             Figure::Scale(arguments) => scale::measure(&binary, &arguments, &mut report).await?,
             Figure::Throughput(arguments) => throughput::measure(&binary, &arguments, &mut report).await?,
             Figure::Latency(arguments) => latency::measure(&binary, &arguments, &mut report).await?,
+            Figure::Governance(arguments) => governance::measure(&binary, &arguments, &mut report).await?,
             Figure::Events(arguments) => durable::measure(&arguments, &mut report).await?,
         }
     }

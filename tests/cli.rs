@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program is tested by starting it")]
 
 mod cli {
+    mod account;
     mod adoption;
     mod archive;
     mod binary;

@@ -9,4 +9,5 @@ mod guard {
     mod everyone;
     mod gap;
     mod removed;
+    mod unseen;
 }

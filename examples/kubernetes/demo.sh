@@ -169,13 +169,13 @@ clear_cluster() {
         kubectl -n shop patch "$object" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
       done
     done
-    kubectl delete namespace shop shop-development --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
+    kubectl delete namespace shop shop-development shop-production --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
   fi
   end "$controller_pid"
   controller_pid=
   slipway manifests | kubectl delete -f - --ignore-not-found --timeout=120s >/dev/null 2>&1 || true
   local left
-  left=$(kubectl get namespace shop shop-development slipway-system --ignore-not-found -o name 2>/dev/null || true)
+  left=$(kubectl get namespace shop shop-development shop-production slipway-system --ignore-not-found -o name 2>/dev/null || true)
   if [ -n "$left" ]; then note "still there: $left; remove by hand"; fi
 }
 
@@ -352,7 +352,7 @@ if [ -n "$own" ]; then
   kubectl get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"MutatingAdmissionPolicy"' ||
     die "this cluster does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1: Slipway needs Kubernetes 1.36"
   there=$(
-    kubectl get namespace shop shop-development slipway-system --ignore-not-found -o name
+    kubectl get namespace shop shop-development shop-production slipway-system --ignore-not-found -o name
     kubectl get crd deployments.slipway.dev --ignore-not-found -o name
   )
   [ -z "$there" ] || die "this wants a cluster without Slipway and without the namespaces shop and shop-development, and there is:" "$there"
@@ -375,10 +375,13 @@ patiently "the API server marks Releases" 60 stamps release-v1.yaml '{.metadata.
 note "the policies are in force after $((SECONDS - began)) s"
 
 heading "Start the controller" \
-  "It runs here, beside the cluster, with a history of its own: an SQLite file. In the background, its log in a file:"
-launch="slipway controller --kubeconfig $KUBECONFIG --database $work/slipway.db --listen 127.0.0.1:0"
+  "It runs here, beside the cluster, with a history of its own: an SQLite file. In the background, its log in a file." \
+  "It calls as its own account, the only one whose status writes the API server accepts."
+show "slipway kubeconfig --output $work/controller.kubeconfig"
+launch="slipway controller --kubeconfig $work/controller.kubeconfig --database $work/slipway.db --listen 127.0.0.1:0"
 printf '%s$ %s%s\n' "$bold" "$launch" "$plain"
-NO_COLOR=1 setsid "$target/debug/slipway" controller --kubeconfig "$KUBECONFIG" --database "$work/slipway.db" \
+NO_COLOR=1 setsid "$target/debug/slipway" controller --kubeconfig "$work/controller.kubeconfig" \
+  --database "$work/slipway.db" \
   --listen 127.0.0.1:0 >"$work/controller.log" 2>&1 </dev/null 3>&- 9>&- &
 controller_pid=$!
 patiently "the controller leads" 60 grep -q ' leading ' "$work/controller.log"
@@ -410,6 +413,37 @@ show_wait "kubectl -n shop wait slipe/development --for=jsonpath='{.status.phase
 say "The version in the service's configuration is the first one again:"
 show "kubectl -n shop-development get configmap payments -o jsonpath='{.data.version}{\"\\n\"}'"
 [ "$(kubectl -n shop-development get configmap payments -o jsonpath='{.data.version}')" = 1.0.0 ] || die "version 1.0.0 should run again"
+
+heading "Production: nobody approves their own change" \
+  "alice deploys, bob reviews, olga is on call (examples/kubernetes/people.yaml). An administrator plays all three, with --as."
+show "kubectl apply -f examples/kubernetes/environment-production.yaml -f examples/kubernetes/people.yaml"
+show_wait "kubectl -n shop wait slipe/production --for=jsonpath='{.status.readiness}'=ready --timeout=60s"
+# asked NAME: alice asks for it, and confirms what she sees.
+asked() {
+  show "kubectl --as alice@example.com apply -f examples/kubernetes/$1"
+  show_wait "kubectl -n shop wait slipd/$2 --for=jsonpath='{.status.phase}'=Previewed --timeout=60s"
+  show "kubectl slipway -n shop --as alice@example.com confirm $2 --yes --wait"
+}
+asked deployment-production.yaml payments-v1-production
+say "She may approve what others ask for, and tries it with her own:"
+show_no "kubectl slipway -n shop --as alice@example.com approve payments-v1-production --yes"
+say "bob finds it in his inbox, and approves what he is shown:"
+show "kubectl slipway -n shop --as bob@example.com inbox"
+show "kubectl slipway -n shop --as bob@example.com approve payments-v1-production --yes -m 'read it'"
+show_wait "kubectl -n shop wait slipd/payments-v1-production --for=jsonpath='{.status.phase}'=Succeeded --timeout=180s"
+
+heading "Version 3 in production, and back by hand" \
+  "A rollback by hand in production waits for a review too, by anyone but whoever asks for it."
+show "kubectl apply -f examples/kubernetes/release-v3.yaml"
+asked deployment-v3-production.yaml payments-v3-production
+show "kubectl slipway -n shop --as bob@example.com approve payments-v3-production --yes -m 'read it'"
+show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.phase}'=Succeeded --timeout=180s"
+show "kubectl slipway -n shop --as olga@example.com rollback payments-v3-production -m 'customers see errors'"
+show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.rollback.state}'=Requested --timeout=60s"
+show "kubectl slipway -n shop --as bob@example.com approve payments-v3-production --yes -m 'so do I'"
+show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.phase}'=RolledBack --timeout=180s"
+[ "$(kubectl -n shop-production get configmap payments -o jsonpath='{.data.version}')" = 1.0.0 ] || die "version 1.0.0 should run again in production"
+show "kubectl slipway -n shop status payments-v3-production"
 
 heading "Where everything stands"
 show "kubectl -n shop get slipd,slipe,slipr"

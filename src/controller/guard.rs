@@ -16,7 +16,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
-use slipway_crd::likeness::{GROUP, KINDS, Model, SELECTOR, VERSION, models};
+use slipway_crd::likeness::{GROUP, KINDS, Model, SELECTOR, VERSION, models, models_in};
 use slipway_domain::code::Code;
 use slipway_domain::digest::Digest;
 use slipway_domain::guard::{Breach, Guard, Problem, message};
@@ -28,6 +28,8 @@ use crate::clock;
 const TAKES_EFFECT: SignedDuration = SignedDuration::from_secs(5);
 /// How many are listed at once: what is not held as text does not have to be given back.
 const PAGE: u32 = 10;
+/// An apply changes many in a row: they are told of together.
+const TOGETHER: Duration = Duration::from_millis(250);
 /// How soon a watch that was refused is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long a direct read may take.
@@ -43,6 +45,8 @@ pub struct Policies {
 }
 
 struct State {
+    /// Slipway's own, which some policies name.
+    namespace: String,
     /// Kind and name of everything that is generated.
     names: Vec<(String, String)>,
     kinds: BTreeMap<&'static str, Kind>,
@@ -95,9 +99,9 @@ impl std::fmt::Debug for Policies {
 }
 
 impl Policies {
-    /// Nothing is known yet; [`Self::keep`] finds out.
-    pub fn new(client: Client) -> Self {
-        let state = Arc::new(Mutex::new(State::new()));
+    /// Nothing is known yet; [`Self::keep`] finds out. `namespace` is Slipway's own.
+    pub fn new(client: Client, namespace: &str) -> Self {
+        let state = Arc::new(Mutex::new(State::new(namespace)));
         Self { client, state, changes: Arc::default(), in_view: Arc::default() }
     }
 
@@ -131,7 +135,7 @@ impl Policies {
             let list = list.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
             list.map(|list| (kind, list.items)).map_err(|error| crate::explain(&error))
         });
-        let mut read = State::new();
+        let mut read = State::new(&self.state().namespace);
         for (kind, objects) in future::try_join_all(lists).await? {
             read.note(kind, watcher::Event::Init);
             for object in objects {
@@ -164,7 +168,11 @@ impl Policies {
         loop {
             changes.borrow_and_update();
             let known = self.state().listed();
-            let now = self.now();
+            let mut now = self.now();
+            if said.is_some() && said.as_ref() != Some(&now) {
+                tokio::time::sleep(TOGETHER).await;
+                now = self.now();
+            }
             if known && said.as_ref() != Some(&now) {
                 tell(&now, stood.as_ref());
                 stood = now.fingerprint().cloned().or(stood);
@@ -268,9 +276,14 @@ fn tell(now: &Guard, stood: Option<&Digest>) {
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(namespace: &str) -> Self {
         let names = models().into_iter().map(|model| (model.kind, model.name)).collect();
-        Self { names, kinds: KINDS.into_iter().map(|kind| (kind, Kind::default())).collect(), settled: None }
+        Self {
+            namespace: namespace.to_owned(),
+            names,
+            kinds: KINDS.into_iter().map(|kind| (kind, Kind::default())).collect(),
+            settled: None,
+        }
     }
 
     fn kind(&mut self, kind: &'static str) -> &mut Kind {
@@ -285,7 +298,7 @@ impl State {
     fn note(&mut self, kind: &'static str, event: watcher::Event<DynamicObject>) {
         match event {
             watcher::Event::Init => {
-                let generated = of_kind(kind);
+                let generated = of_kind(kind, &self.namespace);
                 let kind = self.kind(kind);
                 (kind.coming, kind.models) = (BTreeMap::new(), generated);
             }
@@ -305,7 +318,7 @@ impl State {
                 kind.listing = Listing::Listed;
             }
             watcher::Event::Apply(object) => {
-                let Some((name, mut copy)) = read(&of_kind(kind), &object) else { return };
+                let Some((name, mut copy)) = read(&of_kind(kind, &self.namespace), &object) else { return };
                 let kind = self.kind(kind);
                 if let Some(before) = kind.objects.get(&name).filter(|before| before.same(&copy)) {
                     copy.known = before.known;
@@ -359,8 +372,8 @@ impl State {
     }
 }
 
-fn of_kind(kind: &str) -> Vec<Model> {
-    models().into_iter().filter(|model| model.kind == kind).collect()
+fn of_kind(kind: &str, namespace: &str) -> Vec<Model> {
+    models_in(namespace).into_iter().filter(|model| model.kind == kind).collect()
 }
 
 /// What is known of an object from now on, if it is one that is generated.

@@ -100,7 +100,7 @@ impl From<RecordError> for RunError {
 ///
 /// `client` must not retry by itself: what is tried again, and when, is decided here.
 pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-    check_cluster(&client, &config).await?;
+    let home = check_cluster(&client, &config).await?;
     let archive = Archive::open(&config.database, config.archive.clone())?;
     let listener =
         health::bind(config.listen).await.map_err(|source| RunError::Listen { address: config.listen, source })?;
@@ -116,7 +116,9 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
     let (executor, wakes) = Executor::new(PLACES);
     // Attempts are tasks of their own: a term that is lost or ended must not leave them at work.
     let _term = executor.for_a_term();
-    let term = lead(&config, client, archive.clone(), leader, readiness, metrics, (executor.clone(), wakes));
+    let policies = Policies::new(client.clone(), &home);
+    let term =
+        lead(&config, client, archive.clone(), policies, leader, (readiness, metrics), (executor.clone(), wakes));
     let outcome = tokio::select! {
         outcome = election.with_lease(term) => outcome.unwrap_or(Err(RunError::LeaseLost)),
         () = shutdown => {
@@ -136,7 +138,8 @@ pub async fn run(config: Config, client: Client, shutdown: impl Future<Output = 
 }
 
 /// A cluster that cannot be reached, or that lacks the resources, is said at once and not retried for ever.
-async fn check_cluster(client: &Client, config: &Config) -> Result<(), RunError> {
+/// Returns the namespace that Slipway is installed in.
+async fn check_cluster(client: &Client, config: &Config) -> Result<String, RunError> {
     let patience = Duration::from_secs(15);
     let version = tokio::time::timeout(patience, client.apiserver_version()).await;
     let version = version
@@ -152,7 +155,7 @@ async fn check_cluster(client: &Client, config: &Config) -> Result<(), RunError>
             return Err(RunError::Cluster(missing_resources()));
         }
     }
-    account::check(client).await?;
+    let home = account::check(client).await?;
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client.clone());
     let lease = &config.lease.namespace;
     match namespaces.get_opt(lease).await {
@@ -161,7 +164,7 @@ async fn check_cluster(client: &Client, config: &Config) -> Result<(), RunError>
              --server-side -f -`"
         ))),
         // Whoever may not read namespaces may still use the Lease in this one.
-        Ok(Some(_)) | Err(_) => Ok(()),
+        Ok(Some(_)) | Err(_) => Ok(home),
     }
 }
 
@@ -175,9 +178,9 @@ async fn lead(
     config: &Config,
     client: Client,
     archive: Archive,
+    policies: Policies,
     leader: Leader,
-    readiness: Readiness,
-    metrics: Metrics,
+    (readiness, metrics): (Readiness, Metrics),
     (executor, wakes): (Executor, mpsc::UnboundedReceiver<Key>),
 ) -> Result<(), RunError> {
     // Whoever pastes what a message says to run does so in another folder.
@@ -189,7 +192,6 @@ async fn lead(
     tracing::info!(epoch, "leading");
 
     let ledger = Ledger::new(archive.clone(), database, accepted);
-    let policies = Policies::new(client.clone());
     readiness.leads(ledger.clone(), executor.clone(), policies.clone());
     let (wake_environment, environment_wakes) = mpsc::unbounded_channel();
     let (wake_release, release_wakes) = mpsc::unbounded_channel();

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 use slipway_domain::guard::Problem;
 
+use crate::install::NAMESPACE;
 use crate::stamp;
 
 /// The group of the policies and their bindings.
@@ -32,9 +33,24 @@ pub struct Model {
     spec: Value,
 }
 
-/// Every policy and binding that is generated.
+/// Every policy and binding that is generated, for Slipway in the namespace that it has by default.
 pub fn models() -> Vec<Model> {
-    stamp::policies().iter().map(Model::new).collect()
+    models_in(NAMESPACE)
+}
+
+/// Every policy and binding that is generated, for Slipway in `namespace`: some name its account.
+pub fn models_in(namespace: &str) -> Vec<Model> {
+    let here = stamp::policies().into_iter().map(|policy| moved(policy, namespace));
+    here.map(|policy| Model::new(&policy)).collect()
+}
+
+fn moved(value: Value, namespace: &str) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(NAMESPACE, namespace)),
+        Value::Array(items) => items.into_iter().map(|item| moved(item, namespace)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (name, moved(field, namespace))).collect(),
+        other => other,
+    }
 }
 
 impl Model {

@@ -46,7 +46,9 @@ fn controller() -> Vec<Value> {
                 rule(&[GROUP], &KINDS.map(|kind| format!("{kind}/status")), &["update"]),
                 rule(&[""], &["namespaces"], &["get"]),
                 rule(&["events.k8s.io"], &["events"], &["create"]),
-                rule(&["admissionregistration.k8s.io"], &POLICIES, &["get", "list", "watch"]),
+                rule(&["admissionregistration.k8s.io"], &POLICIES, &["list", "watch"]),
+                // One of them says which account writes status.
+                rule(&["admissionregistration.k8s.io"], &["validatingadmissionpolicies"], &["get"]),
             ],
         ),
         binding("ClusterRoleBinding", "slipway-controller", "ClusterRole", "slipway-controller"),

@@ -37,7 +37,7 @@ struct Server {
     people: BTreeMap<&'static str, Client>,
 }
 
-/// Asks every case, and compares with the domain.
+/// Asks every case, and compares with the domain; with `SLIPWAY_MATRIX=n` every n-th.
 pub async fn ask_all() -> Asked {
     let server = Server::furnished().await;
     let environments = PLACES.map(|place| place.environment(NAMESPACE));
@@ -69,6 +69,8 @@ pub async fn ask_all() -> Asked {
                 }
             }
         }
+        let every = std::env::var("SLIPWAY_MATRIX").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+        let questions = questions.into_iter().skip(asked.cases % every).step_by(every);
         let answers = stream::iter(questions).map(|(row, who, deed, object, expected)| {
             let server = &server;
             async move {

@@ -2,10 +2,11 @@
 
 use super::binary::{say, slipway};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "",
     "controller",
     "manifests",
+    "kubeconfig",
     "generate",
     "audit",
     "audit verify",

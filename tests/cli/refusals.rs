@@ -109,7 +109,7 @@ async fn a_filter_for_the_log_that_is_none_is_not_passed_over() {
 #[tokio::test]
 async fn a_controller_that_cannot_have_its_file_or_its_port_does_not_start() {
     let mut stage = Stage::dark().await;
-    let kubeconfig = Plane::shared().unwrap().kubeconfig().to_owned();
+    let kubeconfig = stage.kubeconfig().to_owned();
     let folder = surroundings();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap();

@@ -17,6 +17,7 @@ pub(super) fn resource(kind: &str) -> ApiResource {
         "ServiceAccount" => ("", "v1", "ServiceAccount", "serviceaccounts"),
         "Lease" => ("coordination.k8s.io", "v1", "Lease", "leases"),
         "SubjectAccessReview" => ("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews"),
+        "Role" => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
         "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         "Environment" => ("slipway.dev", "v1alpha1", "Environment", "environments"),
         "Release" => ("slipway.dev", "v1alpha1", "Release", "releases"),
@@ -42,15 +43,22 @@ fn object(kind: &str, name: &str, mut rest: Value) -> (String, Value) {
 
 /// The account that releases are applied as, with the right to.
 pub(super) fn account(namespace: &str) -> Vec<(String, Value)> {
-    let controller = object(
-        "RoleBinding",
-        "slipway",
-        json!({
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "slipway-namespace"},
-            "subjects": [{"kind": "ServiceAccount", "name": "slipway", "namespace": "slipway-system"}],
-        }),
-    );
-    vec![object("ServiceAccount", "deployer", json!({})), binding("deployer", namespace), controller]
+    let lease = json!([{
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update", "patch"],
+    }]);
+    let of_controller = |name: &str, kind: &str, role: &str| {
+        let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role});
+        let account = json!([{"kind": "ServiceAccount", "name": "slipway", "namespace": "slipway-system"}]);
+        object("RoleBinding", name, json!({"roleRef": reference, "subjects": account}))
+    };
+    vec![
+        object("ServiceAccount", "deployer", json!({})),
+        binding("deployer", namespace),
+        of_controller("slipway", "ClusterRole", "slipway-namespace"),
+        // Each case has a lease of its own, beside everything else of it.
+        object("Role", "slipway-leader", json!({"rules": lease})),
+        of_controller("slipway-leader", "Role", "slipway-leader"),
+    ]
 }
 
 /// Lets the account of the namespace `from` write here.

@@ -25,7 +25,7 @@ fn kind_of(model: &Model) -> &'static str {
 
 /// Everything as it was generated, stored some time ago.
 fn installed() -> State {
-    let mut state = State::new();
+    let mut state = State::new("slipway-system");
     for kind in KINDS {
         state.note(kind, watcher::Event::Init);
         for model in models().iter().filter(|model| model.kind == kind) {
@@ -57,7 +57,7 @@ fn what_has_stood_for_a_while_is_in_force_at_once() {
 
 #[test]
 fn nothing_is_known_before_everything_is_listed() {
-    let mut state = State::new();
+    let mut state = State::new("slipway-system");
     state.note(KINDS[0], watcher::Event::Init);
     state.note(KINDS[0], watcher::Event::InitDone);
     assert!(!state.listed() && state.guard(clock::now()).fingerprint().is_none());
