@@ -17,12 +17,13 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
 use slipway_crd::likeness::{GROUP, KINDS, Model, SELECTOR, VERSION, models, models_in};
-use slipway_domain::code::Code;
 use slipway_domain::digest::Digest;
-use slipway_domain::guard::{Breach, Guard, Problem, message};
+use slipway_domain::guard::{Breach, Guard, Problem};
 use tokio::sync::watch;
 
 use crate::clock;
+
+mod tell;
 
 /// How long after it was stored a policy may still be unknown to some part of the API server: it looks about once a second.
 const TAKES_EFFECT: SignedDuration = SignedDuration::from_secs(5);
@@ -174,7 +175,7 @@ impl Policies {
                 now = self.now();
             }
             if known && said.as_ref() != Some(&now) {
-                tell(&now, stood.as_ref());
+                tell::tell(&now, stood.as_ref());
                 stood = now.fingerprint().cloned().or(stood);
                 let first = said.replace(now.clone()).is_none();
                 if !first {
@@ -253,25 +254,6 @@ fn is_refusal(error: &watcher::Error) -> bool {
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status)) => matches!(status.code, 401 | 403 | 404),
         _ => false,
-    }
-}
-
-/// `stood` names the last ones that were in force.
-fn tell(now: &Guard, stood: Option<&Digest>) {
-    match now {
-        Guard::Broken { breaches, until } => {
-            for breach in breaches {
-                tracing::warn!("{}: {breach}", Code::PoliciesNotInForce);
-            }
-            tracing::warn!("{}", message(breaches, *until));
-        }
-        Guard::InForce { fingerprint, .. } if stood.is_none_or(|stood| stood == fingerprint) => {
-            tracing::info!(guard = fingerprint.short(), "the policies that check who decides are in force");
-        }
-        Guard::InForce { fingerprint, .. } => tracing::warn!(
-            guard = fingerprint.short(),
-            "the policies that check who decides are in force, and have been changed: what waits is shown and asked anew"
-        ),
     }
 }
 

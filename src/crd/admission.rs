@@ -9,6 +9,7 @@ mod environment;
 mod object;
 mod path;
 mod policy;
+mod request;
 mod sentence;
 
 use serde_json::Value;

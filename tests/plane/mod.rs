@@ -77,6 +77,12 @@ impl Plane {
         std::fs::write(path, config.to_string()).map_err(error::file_error("write", path))
     }
 
+    /// What a client of the account in a kubeconfig that [`Self::kubeconfig_of`] wrote is made from.
+    pub async fn account(&self, kubeconfig: &Path) -> Result<kube::Config, PlaneError> {
+        let access = Access { kubeconfig: kubeconfig.to_owned(), ..self.access.clone() };
+        access.config().await
+    }
+
     /// The URL of the API server.
     pub fn server(&self) -> &str {
         &self.access.server

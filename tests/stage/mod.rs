@@ -263,8 +263,7 @@ impl Stage {
     pub async fn account(&self, name: &str) -> kube::Config {
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
         self.plane.kubeconfig_of(&self.namespace, name, &path).unwrap();
-        let kubeconfig = kube::config::Kubeconfig::read_from(path).unwrap();
-        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.unwrap()
+        self.plane.account(&path).await.unwrap()
     }
 
     async fn as_person(&self, person: &str) -> Client {

@@ -115,7 +115,8 @@ impl<'a> Restorable<'a> {
         lax["metadata"] = json!({"name": name, "resourceVersion": kept.metadata.resource_version});
         replace(self.site, &name, lax).await?;
         let object = older["metadata"]["name"].as_str().unwrap_or_default();
-        let api = self.site.api(kind, &self.namespace);
+        let resource = objects::resource(kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.site.controller.clone(), &self.namespace, &resource);
         let put = until(PATIENCE, "the older status", async || {
             let mut now: DynamicObject = api.get(object).await.map_err(kube_error("an object to restore"))?;
             now.data["status"] = older["status"].clone();

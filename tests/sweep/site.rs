@@ -24,6 +24,8 @@ const REVIEWER: (&str, &str) = ("reviewer@example.com", "system:masters");
 pub struct Site {
     /// The administrator.
     pub client: Client,
+    /// The controller's own account.
+    pub controller: Client,
     /// Every write to an object of a release.
     pub writes: Writes,
     /// Who the administrator is to the API server.
@@ -67,7 +69,9 @@ impl Site {
         let folder = folder.map_err(io_error("a folder cannot be made"))?;
         let kubeconfig = folder.path().join("controller.kubeconfig");
         plane.kubeconfig_of("slipway-system", "slipway", &kubeconfig)?;
-        let site = Self { client, writes, actor, reviewer, reviews, namespaces, kubeconfig, folder };
+        let controller = plane.account(&kubeconfig).await?;
+        let controller = Client::try_from(controller).map_err(kube_error("a client cannot be made"))?;
+        let site = Self { client, controller, writes, actor, reviewer, reviews, namespaces, kubeconfig, folder };
         site.wait_for_policies().await?;
         crate::stage::install::settled(plane);
         Ok(site)

@@ -73,6 +73,7 @@ pub async fn take_over(
     for step in [Step::Release("web-v3", "web:3"), Step::Deploy("web-v3")] {
         step.act(site, namespace).await?;
     }
+    wait(Step::Phase("web-v3", "Succeeded")).await?;
     wait(Step::Settled("Active")).await?;
 
     let before = everything(site, namespace).await?;
@@ -143,7 +144,7 @@ async fn send(site: &Site, held: &Value) -> Result<u16, SweepError> {
     }
     let request = request.body(Body::from(serde_json::to_vec(&held["body"])?));
     let request = request.map_err(|error| SweepError::Wrong(error.to_string()))?;
-    let answer = site.client.send(request).await.map_err(kube_error("the late request"))?;
+    let answer = site.controller.send(request).await.map_err(kube_error("the late request"))?;
     Ok(answer.status().as_u16())
 }
 

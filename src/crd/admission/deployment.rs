@@ -1,109 +1,35 @@
-//! Who may ask for a Deployment, and who may say what about one: `domain::admission::admit`, in the API server's words.
+//! Who may say what about a Deployment: `domain::admission::admit`, in the API server's words.
 //!
 //! The order is the domain's, so that both give the same reason where several are true.
 
 use serde_json::Value;
-use slipway_domain::admission::{BY_HAND_ONLY, SERVICE_ACCOUNT_PREFIX, UNDECIDED_AT_FIRST, Verb};
+use slipway_domain::admission::{BY_HAND_ONLY, Verb};
 use slipway_domain::intent::Intent;
 use slipway_domain::phase::Phase;
-use slipway_domain::policy::Tier;
 use slipway_domain::refusal::Refusal;
 use slipway_domain::rollback::RollbackState;
 
-use super::caller::{self, CALLER, may};
+use super::caller::{CALLER, may};
 use super::environment::approval_required;
 use super::path::{at, present};
 use super::policy::{Parameter, Refusing};
+use super::request;
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
 
-const DEPLOYMENTS: &[&str] = &["deployments"];
+pub(super) const DEPLOYMENTS: &[&str] = &["deployments"];
 /// Entries that are only ever added, by field.
-const LISTS: [&str; 3] = ["confirmations", "reviews", "rollbacks"];
+pub(super) const LISTS: [&str; 3] = ["confirmations", "reviews", "rollbacks"];
 /// Entries that are said once, by path.
-const SINGLES: [&str; 6] = ["manual.start", "manual.finish", "breakGlass", "afterReview", "overrideFreeze", "abort"];
+pub(super) const SINGLES: [&str; 6] =
+    ["manual.start", "manual.finish", "breakGlass", "afterReview", "overrideFreeze", "abort"];
 /// The Environment that the Deployment names.
-const ENVIRONMENT: &str = "object.spec.environmentRef.name";
+pub(super) const ENVIRONMENT: &str = "object.spec.environmentRef.name";
 /// What stands for a phase in a sentence of the domain.
 const ANY_PHASE: Phase = Phase::RolledBack;
 
 /// The policies about Deployments.
 pub(super) fn policies() -> Vec<Refusing> {
-    vec![asked(), asked_there(), said(), said_there()]
-}
-
-/// Creation, by what the request says itself.
-fn asked() -> Refusing {
-    let mut policy = Refusing::new("slipway-deployment-asked", DEPLOYMENTS, &["CREATE"]);
-    for (name, expression) in asking() {
-        policy.variable(name, expression);
-    }
-    policy.refuse(not_the_caller("spec.submittedBy", "variables.submitter == variables.caller", "variables.submitter"));
-    let requester = stand_in("REQUESTER");
-    let stranger = Refusal::MayNotActFor { actor: stand_in("CALLER"), requester };
-    let facts = [fact("CALLER", "variables.caller"), fact("REQUESTER", "variables.requester")];
-    policy.refuse(validation("variables.named", &stranger, &facts));
-    policy.refuse(forbidden(Verb::Deploy, "variables.deploy"));
-    policy.refuse(invalid("spec", UNDECIDED_AT_FIRST, "variables.undecided"));
-    let references = "must name at least one ticket, issue or pull request";
-    policy.refuse(invalid("spec.workReferences", references, "object.spec.workReferences.size() > 0"));
-    policy.refuse(invalid(
-        "spec.rollbackPlan",
-        "must say how to get out again",
-        "object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')",
-    ));
-    policy
-}
-
-/// What is known of a request. `all` is everything that can be judged without its Environment.
-fn asking() -> Vec<(&'static str, String)> {
-    let empty = LISTS.map(|list| format!("(!has(object.spec.{list}) || object.spec.{list}.size() == 0)"));
-    let absent = SINGLES.map(|path| format!("!({})", present("object", path)));
-    let undecided: Vec<_> = empty.into_iter().chain(absent).collect();
-    vec![
-        ("caller", CALLER.to_owned()),
-        ("environment", ENVIRONMENT.to_owned()),
-        ("submitter", "has(object.spec.submittedBy) ? object.spec.submittedBy : ''".to_owned()),
-        ("requester", "has(object.spec.requester) ? object.spec.requester : ''".to_owned()),
-        ("named", format!("variables.requester == variables.caller || {}", caller::acts_as("variables.requester"))),
-        ("deploy", may(Verb::Deploy)),
-        ("undecided", undecided.join(" && ")),
-        (
-            "sound",
-            "variables.submitter == variables.caller && variables.named && variables.deploy && variables.undecided \
-             && object.spec.workReferences.size() > 0 && object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')"
-                .to_owned(),
-        ),
-    ]
-}
-
-/// Creation, by what the Environment asks for. It says nothing where the other policy refuses already: of two refusals
-/// the API server shows any.
-fn asked_there() -> Refusing {
-    let mut policy = Refusing::new("slipway-deployment-asked-there", DEPLOYMENTS, &["CREATE"]);
-    policy.parameter(Parameter::Environment, "true");
-    for (name, expression) in asking() {
-        policy.variable(name, expression);
-    }
-    policy.variable("required", approval_required("params"));
-    let production = literal(Tier::Production.as_str());
-    policy.refuse(invalid(
-        "spec.risk",
-        "is required for production: say what could go wrong",
-        &format!("!variables.sound || params.spec.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches('[^ \\t\\r\\n]'))"),
-    ));
-    policy.refuse(invalid(
-        "spec.operation.deploy.version",
-        "is for the manual runtime: name a Release instead",
-        "!variables.sound || has(params.spec.runtime.manual) || !has(object.spec.operation.deploy) \
-         || !has(object.spec.operation.deploy.version)",
-    ));
-    let machine = Refusal::RequesterRequired { submitter: stand_in("CALLER") };
-    let holds = format!(
-        "!variables.sound || !variables.required || !variables.requester.startsWith({})",
-        literal(SERVICE_ACCOUNT_PREFIX)
-    );
-    policy.refuse(validation(&holds, &machine, &[fact("CALLER", "variables.caller")]));
-    policy
+    vec![request::asked(), request::asked_there(), said(), said_there()]
 }
 
 /// What is said about a Deployment, by what it shows itself.
@@ -247,11 +173,11 @@ fn of_preview() -> Vec<Value> {
 
 fn reported() -> Vec<Value> {
     let finished = |result: &str| format!("variables.finish && object.spec.manual.finish.result == '{result}'");
-    let finisher = "[object.spec.manual.finish.actor]";
+    let reporter = "[object.spec.manual.finish.actor]";
     [
         speaks(Intent::Start, "variables.start", "[object.spec.manual.start.actor]"),
-        speaks(Intent::Succeed, &finished("Succeeded"), finisher),
-        speaks(Intent::Fail, &finished("Failed"), finisher),
+        speaks(Intent::Succeed, &finished("Succeeded"), reporter),
+        speaks(Intent::Fail, &finished("Failed"), reporter),
     ]
     .concat()
 }
@@ -350,7 +276,7 @@ fn timely(intent: Intent, fresh: &str) -> Value {
     let phases = intent.phases().iter().map(|phase| literal(phase.as_str())).collect::<Vec<_>>().join(", ");
     let refusal = Refusal::WrongPhase { action: intent.as_str(), phase: ANY_PHASE };
     let holds = format!("!({fresh}) || variables.phase in [{phases}]");
-    validation(&holds, &refusal, &[fact(ANY_PHASE, "variables.phase")])
+    validation(&holds, &refusal, &[fact(ANY_PHASE.as_str(), "variables.phase")])
 }
 
 /// What is judged is the preview that stands.

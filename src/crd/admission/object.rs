@@ -66,6 +66,6 @@ fn deletion() -> Refusing {
         caller::is(NAMESPACE_CONTROLLER)
     );
     let refusal = Refusal::Unfinished { phase: Phase::RolledBack, first: Intent::Abort.as_str() };
-    policy.refuse(validation(&holds, &refusal, &[fact(Phase::RolledBack, "variables.phase")]));
+    policy.refuse(validation(&holds, &refusal, &[fact(Phase::RolledBack.as_str(), "variables.phase")]));
     policy
 }

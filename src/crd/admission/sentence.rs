@@ -12,8 +12,8 @@ pub(super) struct Fact {
     pub(super) expression: String,
 }
 
-pub(super) fn fact(stands_for: impl ToString, expression: impl Into<String>) -> Fact {
-    Fact { stands_for: stands_for.to_string(), expression: expression.into() }
+pub(super) fn fact(stands_for: &str, expression: impl Into<String>) -> Fact {
+    Fact { stands_for: stands_for.to_owned(), expression: expression.into() }
 }
 
 /// One validation: `holds`, or else the request is refused in the words of `refusal`.
