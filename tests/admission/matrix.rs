@@ -68,7 +68,7 @@ fn table() -> String {
         }
         let (_, places) = rows.iter_mut().find(|(name, _)| name == row).unwrap();
         let first = case.who.name.split('@').next().unwrap().rsplit(':').next().unwrap();
-        places.entry(case.place.name).or_default().push(format!("{first} {}", word(&domain::answer(case))));
+        places.entry(case.place.name).or_default().push(format!("{first} {}", word(domain::answer(case))));
     });
     let mut text = String::from(
         "# deed | situation | places: who gets which answer. Written anew with UPDATE_GOLDEN=1.\n\
@@ -85,18 +85,18 @@ fn table() -> String {
             }
         }
         for (answers, names) in alike {
-            text += &format!("{row} | {}: {answers}\n", names.join(" "));
+            text.extend([row.as_str(), " | ", &names.join(" "), ": ", &answers, "\n"]);
         }
     }
     text
 }
 
 /// Whether two say the same. What a schema refuses, before any policy is asked, has one code there.
-pub fn agree(deed: &Deed, one: &Answer, other: &Answer) -> bool {
+pub fn agree(deed: &Deed, one: Answer, other: Answer) -> bool {
     if deed.misshapen { one.is_err() == other.is_err() } else { one == other }
 }
 
-pub fn word(answer: &Answer) -> &'static str {
+pub fn word(answer: Answer) -> &'static str {
     match answer {
         Ok(()) => "yes",
         Err(code) => code.as_str(),
@@ -124,13 +124,13 @@ fn the_policies_expressions_say_what_the_domain_says() {
         let (domain, policy) = (domain::answer(case), policies.answer(case));
         cases += 1;
         refused += usize::from(domain.is_err());
-        if !agree(&case.deed, &domain, &policy) {
+        if !agree(&case.deed, domain, policy) {
             differ.push(format!(
                 "{} {row} by {}: domain {}, policy {}",
                 case.place.name,
                 case.who.name,
-                word(&domain),
-                word(&policy)
+                word(domain),
+                word(policy)
             ));
         }
     });

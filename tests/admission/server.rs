@@ -23,7 +23,7 @@ use super::{domain, matrix};
 const NAMESPACE: &str = super::case::NAMESPACE;
 /// How many questions are on their way at once.
 const AT_ONCE: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -75,9 +75,9 @@ pub async fn ask_all() -> Asked {
             let server = &server;
             async move {
                 let answer = server.answer(&who, &deed, &object).await;
-                let same = matrix::agree(&deed, &expected, &answer);
+                let same = matrix::agree(&deed, expected, answer);
                 (!same).then(|| {
-                    let words = (matrix::word(&expected), matrix::word(&answer));
+                    let words = (matrix::word(expected), matrix::word(answer));
                     format!("{} {row} by {}: domain {}, server {}", place.name, who.name, words.0, words.1)
                 })
             }

@@ -5,13 +5,12 @@ mod around;
 mod request;
 mod review;
 
+use kube::Error;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
-use kube::{Client, Error};
 use serde_json::{Value, json};
-use slipway_crd::{Deployment, Environment, Release};
+use slipway_crd::{Deployment, Environment};
 use slipway_domain::environment::EnvironmentPhase;
-use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release};
 use slipway_tests::stage::{Custom, Stage};
 

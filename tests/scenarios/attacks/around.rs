@@ -1,10 +1,9 @@
 //! Around the Deployment: its status, its Environment, its end.
 
-use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::json;
-use slipway_crd::{Deployment, Environment, Release};
+use slipway_crd::{Deployment, Environment};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::Stage;
 use slipway_tests::stage::objects::{With as _, environment};

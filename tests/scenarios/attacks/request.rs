@@ -1,13 +1,10 @@
 //! At creation, and before there is anything to review.
 
-use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::ApiResource;
 use serde_json::json;
-use slipway_crd::{Deployment, Environment, Release};
+use slipway_crd::Deployment;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::Stage;
-use slipway_tests::stage::objects::{With as _, environment};
+use slipway_tests::stage::objects::With as _;
 
 use super::*;
 

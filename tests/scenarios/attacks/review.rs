@@ -1,13 +1,10 @@
 //! While it waits for review.
 
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::ApiResource;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
-use slipway_crd::{Deployment, Environment, Release};
-use slipway_domain::phase::Phase;
+use slipway_crd::{Deployment, Release};
 use slipway_tests::stage::Stage;
-use slipway_tests::stage::objects::{With as _, environment};
 
 use super::*;
 
