@@ -165,6 +165,8 @@ clear_cluster() {
   if [ -n "$furnished" ]; then
     for kind in deployments environments releases; do
       kubectl -n shop delete "$kind.slipway.dev" --all --timeout=30s >/dev/null 2>&1 && continue
+      # Without the controller nobody may take its finalizers off, as long as the policies say so.
+      kubectl delete validatingadmissionpolicybindings -l app.kubernetes.io/name=slipway >/dev/null 2>&1 || true
       for object in $(kubectl -n shop get "$kind.slipway.dev" -o name 2>/dev/null); do
         kubectl -n shop patch "$object" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
       done
