@@ -126,11 +126,12 @@ pub(crate) fn no_namespace(target: &Target) -> String {
 /// What gives the account its rights.
 pub(crate) fn grant(target: &Target) -> String {
     let namespace = &target.namespace;
-    let subject = match target.service_account() {
-        Some(account) => format!("--serviceaccount={account}"),
-        None => format!("--user={}", target.user),
+    let grant = match target.service_account() {
+        Some(account) => format!("slipway-deployer --clusterrole=edit --serviceaccount={account}"),
+        // A person only looks: what is changed, Slipway changes.
+        None => format!("slipway-reader --clusterrole=view --user={}", target.user),
     };
-    format!("`kubectl -n {namespace} create rolebinding slipway-deployer --clusterrole=edit {subject}`")
+    format!("`kubectl -n {namespace} create rolebinding {grant}`")
 }
 
 /// What lets Slipway act as the account; `told` names Slipway as the server knows it.

@@ -93,7 +93,7 @@ fn note(event: &Event) -> String {
         (None, None, None, Some(written), Some(pruned)) => format!("{written} written, {pruned} pruned"),
         (None, None, None, ..) => String::new(),
     };
-    let risk = detail("risk").map(|risk| format!("(risk: {})", risk.to_lowercase()));
+    let risk = detail("risk").map(|risk| format!("(risk: {risk})"));
     let parts = [code, Some(about), risk];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

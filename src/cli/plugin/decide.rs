@@ -259,6 +259,12 @@ fn effect(
         Intent::OverrideFreeze => status.freeze_overridden || status.phase != seen::phase(before),
         _ => status.phase != seen::phase(before) || rollback(now) != rollback(before),
     };
+    let refused = status.rollback.as_ref().filter(|_| intent == Intent::Rollback && rollback(now) != rollback(before));
+    if let Some(wrong) =
+        refused.filter(|rollback| !rollback.state.open()).and_then(|rollback| rollback.diagnostics.as_ref())
+    {
+        return Some(Err(Failure::No(format!("{name} is not rolled back [{}]: {}", wrong.code, wrong.message))));
+    }
     moved.then(|| {
         let rollback = rollback(now).filter(|now| Some(now) != rollback(before).as_ref());
         let rollback = rollback.map(|(_, state)| format!(", its rollback {}", state.as_str())).unwrap_or_default();

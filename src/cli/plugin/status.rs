@@ -87,6 +87,9 @@ fn tree(seen: &Seen, place: &Place, paint: Paint) -> Node {
                 plain(to),
                 rollback.state.as_str()
             ));
+            if let Some(wrong) = &rollback.diagnostics {
+                root.line(paint.red(&plain(&format!("[{}] {}", wrong.code, wrong.message))));
+            }
         }
         if status.break_glass == Some(slipway_crd::deployment_status::Glass::Unreviewed) {
             root.line(paint.red("it went ahead without review, and nobody has looked at it since"));
