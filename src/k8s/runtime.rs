@@ -40,8 +40,7 @@ mod tests {
     use crate::render::Rendered;
     use crate::target::Target;
 
-    /// Compiles only if the controller can run these as tasks of their own.
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "it compiles only if the controller can run these as tasks of their own")]
     fn every_call_can_be_a_task(runtime: &Runtime, target: &Target, rendered: &Rendered, fence: &dyn Fence) {
         fn sendable<T: Send>(_: T) {}
         sendable(runtime.ready(target));

@@ -3,7 +3,6 @@
 //! What stands is put there before the policies are: the situations of the matrix need not be reached one by one.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
@@ -12,6 +11,7 @@ use kube::{Client, Error};
 use serde_json::{Value, json};
 use slipway_domain::code::Code;
 use slipway_tests::plane::Plane;
+use slipway_tests::stage::eventually;
 
 use super::case::{Answer, Case};
 use super::deed::{ASKED, Deed, SAID, Way};
@@ -23,7 +23,6 @@ use super::{domain, matrix};
 const NAMESPACE: &str = super::case::NAMESPACE;
 /// How many questions are on their way at once.
 const AT_ONCE: usize = 16;
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -165,11 +164,8 @@ impl Server {
                 }
                 Some(number) => deed.done(&self.stored(&format!("production-{number}")).await, who.name),
             };
-            let until = Instant::now() + PATIENCE;
-            while self.answer(&who, &deed, &object).await.is_ok() {
-                assert!(Instant::now() < until, "no policy refuses: {name}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            let refused = async || self.answer(&who, &deed, &object).await.err();
+            eventually(&format!("a policy refuses to {name}"), refused).await;
         }
     }
 

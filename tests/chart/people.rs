@@ -1,13 +1,12 @@
 //! What each role may do, asked of a real API server; and the examples of docs/RBAC.md, applied as they stand there.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::Client;
 use kube::api::{Api, PostParams};
 use slipway_tests::plane::Plane;
-use slipway_tests::stage::{PATIENCE, Stage};
+use slipway_tests::stage::{Stage, eventually};
 
 use super::helm::root;
 use super::site::say;
@@ -137,11 +136,8 @@ fn user(role: &str) -> String {
 
 /// Waits until `user` has a right.
 async fn granted(client: &Client, namespace: &str, user: &str, right: (&str, &str, &str)) {
-    let until = Instant::now() + PATIENCE;
-    while !allowed(client, namespace, user, right).await {
-        assert!(Instant::now() < until, "{user} may not {right:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let may = async || allowed(client, namespace, user, right).await.then_some(());
+    eventually(&format!("{user} may {right:?}"), may).await;
 }
 
 /// Whether `user` may: verb, resource, name. An empty name is any.

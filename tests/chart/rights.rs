@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, Request};
 use kube::client::{Body, ClientBuilder};
@@ -14,7 +14,7 @@ use slipway_crd::{Deployment, Environment, Release};
 use slipway_domain::phase::Phase;
 use slipway_store::Options;
 use slipway_tests::stage::objects::{config, deployment, environment, release, workload};
-use slipway_tests::stage::{ALICE, PATIENCE, Stage};
+use slipway_tests::stage::{ALICE, Stage, eventually};
 use tower::util::MapRequestLayer;
 
 /// Group, resource and verb.
@@ -56,15 +56,9 @@ async fn the_controller_has_the_rights_that_it_uses_and_no_others() {
     let all_used = async {
         work(&stage).await;
         // What it tells the cluster about is told beside everything else.
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let used = used.lock().unwrap().clone();
-            let idle: Vec<_> = granted.difference(&used).filter(|right| !unseen(right)).collect();
-            if idle.is_empty() {
-                break;
-            }
-            assert!(Instant::now() < until, "granted and never used: {idle:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for right in granted.iter().filter(|right| !unseen(right)) {
+            let seen = async || used.lock().unwrap().contains(right).then_some(());
+            eventually(&format!("{right:?}, which is granted, is used"), seen).await;
         }
     };
     tokio::select! {

@@ -3,11 +3,9 @@
 //! `slipway-0.0.9.tgz` is the chart as it was before: without the policy that keeps a Release as it is, without
 //! `spec.expiresAt` of an Environment, and with rights that nobody needs.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use slipway_tests::plane::Plane;
-use slipway_tests::stage::PATIENCE;
+use slipway_tests::stage::eventually;
 use slipway_tests::stage::objects::{config, deployment, environment, release as release_of};
 
 use super::helm::{chart, root};
@@ -15,8 +13,8 @@ use super::site::{get, ours, plane, release, say};
 
 const POLICIES: &str = "mutatingadmissionpolicies,validatingadmissionpolicies";
 
-#[test]
-fn an_upgrade_brings_definitions_and_policies_up_to_date_and_keeps_what_is_there() {
+#[tokio::test]
+async fn an_upgrade_brings_definitions_and_policies_up_to_date_and_keeps_what_is_there() {
     let Some(plane) = plane() else { return };
     let previous = root().join("tests/chart/slipway-0.0.9.tgz");
     release(plane, "install", &[previous.to_str().unwrap()]).done();
@@ -33,7 +31,7 @@ fn an_upgrade_brings_definitions_and_policies_up_to_date_and_keeps_what_is_there
     let manifests = [config("web", &json!({"a": "b"}))];
     let release_v1 = release_of("v1", "web", &manifests);
     for object in [environment("dev", "default"), release_v1, deployment("v1", "web", "dev", "v1")] {
-        created(plane, &object);
+        created(plane, &object).await;
     }
     let written = || ["slipe/dev", "slipr/v1", "slipd/v1"].map(|name| identity(&get_one(plane, name)));
     let was = written();
@@ -73,15 +71,10 @@ fn identity(object: &Value) -> (Value, Value) {
 }
 
 /// A policy needs a moment to see the definition of what it stamps, and the server refuses until then.
-fn created(plane: &Plane, object: &Value) {
-    let until = Instant::now() + PATIENCE;
-    loop {
+async fn created(plane: &Plane, object: &Value) {
+    let applied = async || {
         let output = plane.kubectl_with_input(["apply", "-n", "default", "-f", "-"], &object.to_string()).unwrap();
-        if output.status.success() {
-            return;
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(Instant::now() < until, "{said}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        output.status.success().then_some(())
+    };
+    eventually(&format!("{} is taken", object["metadata"]), applied).await;
 }

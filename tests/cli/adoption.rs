@@ -115,23 +115,6 @@ fn uid<K: kube::Resource>(object: &K) -> Uid {
     object.meta().uid.as_deref().unwrap().parse().unwrap()
 }
 
-/// What `/readyz` says once it answers with `status` and these words.
-async fn readyz(controller: &Controller, status: u16, words: &str) -> String {
-    let met = async {
-        loop {
-            let (now, body) = controller.fetch("/readyz").await;
-            if now == status && body.contains(words) {
-                return body;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    let Ok(body) = tokio::time::timeout(PATIENCE, met).await else {
-        panic!("{:?} is not {status} {words}\n{}", controller.fetch("/readyz").await, controller.last_words());
-    };
-    body
-}
-
 /// The commands in what a controller says.
 fn commands(report: &str) -> Vec<&str> {
     report.lines().filter_map(|line| line.find("slipway audit adopt").map(|at| &line[at..])).collect()
@@ -158,11 +141,11 @@ async fn a_deployment_that_is_an_older_copy_takes_over_what_is_archived() {
     archive.close().await.unwrap();
 
     let controller = stage.start().await;
-    let report = readyz(controller, 503, "audit_diverged").await;
+    let report = controller.readyz(503, "audit_diverged").await;
     assert_eq!(commands(&report).len(), 1, "{report}");
     let said = paste(commands(&report)[0], None).await.done();
     assert!(said.contains("the archive knew more") && said.contains("bob: why"), "{said}");
-    readyz(stage.controller(), 200, "ok").await;
+    stage.controller().readyz(200, "ok").await;
     let after = stage.get::<Deployment>("web-v1").await.status.unwrap();
     assert_eq!((after.phase, after.audit.seq), (Phase::Succeeded, seq + 1));
     assert_eq!(after.audit.journal.last().unwrap().action, Action::ReleaseAdopted);
@@ -183,9 +166,9 @@ async fn an_environment_that_lacks_operations_takes_over_what_is_archived() {
     archive.close().await.unwrap();
 
     let controller = stage.start().await;
-    let report = readyz(controller, 503, "audit_diverged").await;
+    let report = controller.readyz(503, "audit_diverged").await;
     paste(commands(&report)[0], None).await.done();
-    readyz(stage.controller(), 200, "ok").await;
+    stage.controller().readyz(200, "ok").await;
     let after = stage.get::<Environment>("dev").await.status.unwrap();
     assert_eq!(after.operations, 4);
     assert_eq!(after.audit.journal.last().unwrap().action, Action::EnvironmentAdopted);
@@ -201,9 +184,9 @@ async fn an_adoption_that_nobody_needed_is_settled_like_any_other_divergence() {
     assert!(say(&line).await.done().contains("both were at event"));
     // The controller goes on from what it knew, and its next event is not the one that is archived.
     stage.say::<Environment>(ALICE, "dev", json!({"spec": {"timeout": "20m"}})).await;
-    let report = readyz(stage.controller(), 503, "is not the same in both").await;
+    let report = stage.controller().readyz(503, "is not the same in both").await;
     paste(commands(&report)[0], None).await.done();
-    readyz(stage.controller(), 200, "ok").await;
+    stage.controller().readyz(200, "ok").await;
     stage.verify();
 }
 
@@ -218,11 +201,11 @@ async fn a_database_that_lost_everything_goes_on_from_the_objects_once_each_is_a
     let controller = stage.start().await;
     // The Environment still carries its whole history, and the archive has it again; the Deployment was told that its
     // was archived, and it is not.
-    let report = readyz(controller, 503, "deployment").await;
+    let report = controller.readyz(503, "deployment").await;
     assert_eq!(commands(&report).len(), 1, "{report}");
     let said = paste(commands(&report)[0], Some(kubeconfig)).await.done();
     assert!(said.contains("the object knew more") && said.contains("as event 6"), "{said}");
-    readyz(stage.controller(), 200, "ok").await;
+    stage.controller().readyz(200, "ok").await;
     stage.apply(ALICE, &deployment("web-v2", "web", "dev", "web-v1")).await;
     stage.phase("web-v2", Phase::Succeeded).await;
     stage.verify();
@@ -265,12 +248,12 @@ async fn a_database_from_before_is_accepted_as_it_is_and_the_controller_goes_on(
     std::fs::write(stage.database(), old).unwrap();
 
     let controller = Controller::start(stage.kubeconfig(), &stage.namespace, &stage.database());
-    let report = readyz(&controller, 503, "the cluster remembers").await;
+    let report = controller.readyz(503, "the cluster remembers").await;
     assert_eq!(commands(&report).len(), 1, "{report}");
     let said = paste(commands(&report)[0], None).await.done();
     assert!(said.contains("archive.adopted"), "{said}");
     controller.says("leading").await;
-    readyz(&controller, 200, "ok").await;
+    controller.readyz(200, "ok").await;
     stage.apply(ALICE, &deployment("web-v2", "web", "dev", "web-v1")).await;
     stage.phase("web-v2", Phase::Succeeded).await;
     assert!(controller.stop().await.status.success());

@@ -1,13 +1,11 @@
 //! One test at a time, with the policies as they are installed before and after it.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use slipway_crd::Deployment;
 use slipway_crd::likeness::{GROUP, KINDS, Model, SELECTOR, VERSION, models};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release};
-use slipway_tests::stage::{ALICE, BOB, PATIENCE, Stage};
+use slipway_tests::stage::{ALICE, BOB, Stage};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// A stage whose policies nobody else touches.
@@ -82,28 +80,12 @@ impl Alone {
 
     /// Waits until `/readyz` says this, and that it is not ready.
     pub(super) async fn not_ready(&self, because: &str) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let (status, said) = self.stage.controller().fetch("/readyz").await;
-            if status == 503 && said.contains(because) {
-                return;
-            }
-            assert!(Instant::now() < until, "/readyz does not say {because:?}: {status} {said}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.stage.controller().readyz(503, because).await;
     }
 
     /// Waits until `/readyz` has nothing to say.
     pub(super) async fn ready(&self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let (status, said) = self.stage.controller().fetch("/readyz").await;
-            if status == 200 {
-                return;
-            }
-            assert!(Instant::now() < until, "/readyz: {status} {said}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.stage.controller().readyz(200, "").await;
     }
 
     /// What was approved in the gap is void; a new look at a new preview is asked for, and leads to the end.

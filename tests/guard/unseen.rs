@@ -1,10 +1,8 @@
 //! What the controller may not see, it does not rely on.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 use slipway_domain::phase::Phase;
-use slipway_tests::stage::{PATIENCE, Stage};
+use slipway_tests::stage::{Stage, eventually};
 
 use super::alone::Alone;
 
@@ -45,14 +43,9 @@ async fn give(stage: &Stage, role: &Value, may: &str) {
     stage.feed_kubectl(&["replace", "-f", "-"], &role.to_string());
     let account = "system:serviceaccount:slipway-system:slipway";
     let asked = ["auth", "can-i", "list", &Stage::of_kind(KIND), "--as", account];
-    let until = Instant::now() + PATIENCE;
-    loop {
+    let settled = async || {
         let output = stage.kubectl(&asked);
-        let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if answer == may {
-            return;
-        }
-        assert!(Instant::now() < until, "may the controller see the policies? {answer}, not {may}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        (String::from_utf8_lossy(&output.stdout).trim() == may).then_some(())
+    };
+    eventually(&format!("it is {may} that the controller may see the policies"), settled).await;
 }

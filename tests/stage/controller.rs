@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::install;
-use super::wait::PATIENCE;
+use super::wait::{PATIENCE, answered};
 
 /// A controller process.
 #[derive(Debug)]
@@ -109,15 +109,26 @@ impl Controller {
 
     /// Waits until `path` answers with these words in it.
     pub async fn shows(&self, path: &str, words: &str) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let (_, body) = self.fetch(path).await;
-            if body.contains(words) {
-                return;
-            }
-            assert!(Instant::now() < until, "{path} does not show {words:?}:\n{body}\n{}", self.last_words());
-            tokio::time::sleep(Duration::from_millis(25)).await;
+        self.answers(path, None, words).await;
+    }
+
+    /// Waits until `/readyz` answers with this status and these words in it, and gives all that it says.
+    pub async fn readyz(&self, status: u16, words: &str) -> String {
+        self.answers("/readyz", Some(status), words).await
+    }
+
+    async fn answers(&self, path: &str, status: Option<u16>, words: &str) -> String {
+        let mut last = None;
+        let met = answered(async || {
+            let (now, body) = self.fetch(path).await;
+            let met = status.is_none_or(|status| status == now) && body.contains(words);
+            last = Some((now, body.clone()));
+            met.then_some(body)
+        });
+        if let Some(body) = met.await {
+            return body;
         }
+        panic!("{path} does not answer {status:?} {words:?} but {last:?}\n{}", self.last_words());
     }
 
     /// Sends SIGTERM, and waits for the end.

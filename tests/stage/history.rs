@@ -1,12 +1,10 @@
 //! What the archive says, read from its file beside the controller that writes it.
 
-use std::time::{Duration, Instant};
-
 use serde::Deserialize;
 use slipway_domain::event::Event;
 
 use super::Stage;
-use super::wait::PATIENCE;
+use super::wait::answered;
 
 #[derive(Deserialize)]
 struct Line {
@@ -34,15 +32,14 @@ impl Stage {
 
     /// Waits until the history of an object ends with `action`: the archive follows the object by a moment.
     pub async fn recorded(&self, uid: &str, action: &str) -> Vec<Event> {
-        let until = Instant::now() + PATIENCE;
-        loop {
+        let told = answered(async || {
             let history = self.history(uid);
-            if history.iter().any(|event| event.action.as_str() == action) {
-                return history;
-            }
-            assert!(Instant::now() < until, "{action} is not archived: {:?}\n{}", self.actions(uid), self.last_words());
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            history.iter().any(|event| event.action.as_str() == action).then_some(history)
+        });
+        if let Some(history) = told.await {
+            return history;
         }
+        panic!("{action} is not archived: {:?}\n{}", self.actions(uid), self.last_words());
     }
 
     /// That nobody has changed the archive, and its current rows are what the history says.

@@ -28,7 +28,7 @@ use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER};
 pub use controller::{Controller, Ending};
 pub use install::schemas;
 pub use people::{ALICE, BOB, CAROL};
-pub use wait::PATIENCE;
+pub use wait::{PATIENCE, answered, eventually};
 
 use crate::plane::Plane;
 

@@ -12,6 +12,26 @@ use super::{Custom, Stage};
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Asks until there is an answer, for what no watch tells of; `what` says what it waits for, for a test that fails.
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let Some(answer) = answered(ask).await else { panic!("waited in vain until {what}") };
+    answer
+}
+
+/// The first answer there is; none if there is none in time.
+pub async fn answered<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let mut pause = tokio::time::interval(Duration::from_millis(25));
+    let first = async {
+        loop {
+            pause.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, first).await.ok()
+}
+
 impl Stage {
     /// Waits until an object is as it should be; `what` says how that is, for a test that fails.
     pub async fn until<K: Custom>(&self, name: &str, what: &str, met: impl Fn(&K) -> bool) -> K {
