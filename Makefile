@@ -29,8 +29,7 @@ generate: ## Write what comes from code: crds/, contracts/, parts of charts/.
 
 image: ## Build the image into target/image/slipway.tar, and look into it.
 	@./setup.sh image
-	tools/image.sh
-	cargo test --locked --workspace --test image -- --include-ignored
+	SLIPWAY_IMAGE=$$(tools/image.sh) cargo test --locked --workspace --test image
 
 demo: setup ## Tell the whole story on a real API server, from nothing.
 	@examples/kubernetes/demo.sh
@@ -47,6 +46,7 @@ plane: setup ## Run a control plane of one's own in the foreground.
 	target/debug/plane up --dir .slipway/plane
 
 test: setup ## Run all tests.
+	@./setup.sh image
 	@$(CONTROL_PLANE) >/dev/null
 	@$(HELM) >/dev/null
 	$(BINARIES)

@@ -1,4 +1,5 @@
-//! The image that `make image` has left in `target/image`: what is in it, and that it runs with nothing else around it.
+//! The image: what is in it, and that it runs with nothing else around it. `SLIPWAY_IMAGE` names one that is there; without
+//! it one is built first, by the script of `make image`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
 
 use std::collections::BTreeSet;
@@ -7,6 +8,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,10 +24,9 @@ struct Image {
 
 impl Image {
     fn open() -> Self {
-        let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/image/slipway.tar");
-        assert!(archive.exists(), "{} is not there: run `make image`", archive.display());
+        let archive = archive();
         let (layout, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        unpack(&archive, layout.path());
+        unpack(archive, layout.path());
         let read = |path: PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
         let blob = |digest: &Value| {
             let (algorithm, hash) = digest.as_str().unwrap().split_once(':').unwrap();
@@ -53,6 +54,20 @@ impl Image {
     }
 }
 
+/// The archive that `SLIPWAY_IMAGE` names, or else a new one. How it is linked is the same in every profile.
+fn archive() -> &'static Path {
+    static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+    ARCHIVE.get_or_init(|| {
+        if let Some(archive) = std::env::var_os("SLIPWAY_IMAGE") {
+            return archive.into();
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/image.sh");
+        let built = Command::new(script).env("SLIPWAY_IMAGE_PROFILE", "dev").output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        String::from_utf8(built.stdout).unwrap().trim().into()
+    })
+}
+
 fn unpack(archive: &Path, folder: &Path) {
     let done = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -70,7 +85,6 @@ fn files(folder: &Path, below: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-#[ignore = "needs the image: make image"]
 fn it_holds_one_program_and_certificates_and_runs_as_nobody() {
     let image = Image::open();
     let mut found = BTreeSet::new();
@@ -83,7 +97,6 @@ fn it_holds_one_program_and_certificates_and_runs_as_nobody() {
 }
 
 #[test]
-#[ignore = "needs the image: make image"]
 fn the_program_needs_no_library() {
     let image = Image::open();
     let ldd = Command::new("ldd").arg(image.path(PROGRAM)).output().unwrap();
@@ -99,7 +112,6 @@ fn the_program_needs_no_library() {
 
 /// Pods are given `/etc/hosts` and `/etc/resolv.conf`, and the API server is known by a name.
 #[test]
-#[ignore = "needs the image: make image"]
 fn the_program_finds_the_api_server_by_its_name() {
     let image = Image::open();
     // Somebody listens there, and says nothing that is TLS.
