@@ -48,6 +48,10 @@ pub trait Audited: Cached {
     /// The audit block, once there is a status.
     fn audit(&self) -> Option<&slipway_crd::Audit>;
 
+    /// Marks the status as written in the term `epoch`. Not every write adds an event, and each has to keep out whoever
+    /// led before: an older term's write, made over this one, is refused by the schema.
+    fn written_in(&mut self, epoch: u64);
+
     /// Whether both say the same. Not every write adds an event: a claim and its end do not.
     fn same_status(&self, other: &Self) -> bool;
 }
@@ -55,6 +59,12 @@ pub trait Audited: Cached {
 impl Audited for WireDeployment {
     fn audit(&self) -> Option<&slipway_crd::Audit> {
         self.status.as_ref().map(|status| &status.audit)
+    }
+
+    fn written_in(&mut self, epoch: u64) {
+        if let Some(status) = &mut self.status {
+            status.audit.epoch = status.audit.epoch.max(epoch);
+        }
     }
 
     fn same_status(&self, other: &Self) -> bool {
@@ -67,6 +77,12 @@ impl Audited for WireEnvironment {
         self.status.as_ref().map(|status| &status.audit)
     }
 
+    fn written_in(&mut self, epoch: u64) {
+        if let Some(status) = &mut self.status {
+            status.audit.epoch = status.audit.epoch.max(epoch);
+        }
+    }
+
     fn same_status(&self, other: &Self) -> bool {
         self.status == other.status
     }
@@ -76,6 +92,8 @@ impl Audited for Release {
     fn audit(&self) -> Option<&slipway_crd::Audit> {
         None
     }
+
+    fn written_in(&mut self, _: u64) {}
 
     fn same_status(&self, other: &Self) -> bool {
         self.status == other.status
@@ -303,6 +321,7 @@ async fn write<R: Resources, K: Audited>(
     }
     let mut next = (**wire).clone();
     change(&mut next);
+    next.written_in(cx.epoch);
     match cx.resources.replace_status(&next).await {
         Ok(written) => Ok(cache.remember(written)),
         Err(error @ ResourceError::Ambiguous { .. }) => resolve(cx, cache, wire, &next, error).await,
