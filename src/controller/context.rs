@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::executor::Executor;
 use crate::guard::Policies;
+use crate::index::Index;
 use crate::key::Key;
 use crate::leader::Leader;
 use crate::ledger::Ledger;
@@ -33,6 +34,8 @@ pub struct Context<R: Resources> {
     pub environments: Cache<Environment>,
     /// Every Release.
     pub releases: Cache<Release>,
+    /// What the policies look up of Environments.
+    pub index: Index,
     /// The API server's policies.
     pub policies: Policies,
     /// The archive.
@@ -96,6 +99,7 @@ impl<R: Resources> Context<R> {
             self.deployments.listed(),
             self.environments.listed(),
             self.releases.listed(),
+            self.index.listed(),
             self.policies.in_view()
         );
     }

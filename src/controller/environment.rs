@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use slipway_crd::environment_index::Terms;
 use slipway_crd::{AUDIT_FINALIZER, Deployment as WireDeployment, Environment as WireEnvironment, parse, render};
 use slipway_domain::environment::{Environment, Readiness};
 use slipway_domain::event;
@@ -39,10 +40,14 @@ pub async fn reconcile<R: Resources>(key: Key, cx: Arc<Context<R>>) -> Result<Ac
 }
 
 async fn attempt<R: Resources>(key: &Key, cx: &Arc<Context<R>>) -> Result<Action, PublishError> {
-    let Some(wire) = cx.environments.get(key) else { return Ok(Action::await_change()) };
+    let Some(wire) = cx.environments.get(key) else {
+        index(cx, key, None).await?;
+        return Ok(Action::await_change());
+    };
     let environment = match parse::environment(&wire).or_else(|errors| last_words(&wire).ok_or(errors)) {
         Ok(environment) => environment,
         Err(errors) => {
+            index(cx, key, None).await?;
             let status = render::refused_environment(&wire, &errors, clock::now());
             publish::refused_environment(cx, &wire, status).await?;
             return Ok(Action::await_change());
@@ -99,6 +104,10 @@ async fn upkeep<R: Resources>(
     wire: &Arc<WireEnvironment>,
     environment: &Environment,
 ) -> Result<Action, PublishError> {
+    // Whoever sees that it is ready can rely on what is asked there.
+    if !environment.deleting {
+        index(cx, key, Some(&Terms::of(environment))).await?;
+    }
     let (uid, generation) = (&environment.id.uid, wire.metadata.generation);
     let known = environment.status.readiness == Readiness::Ready && cx.probes.is_fresh(uid, generation, LATER);
     let readiness = if environment.deleting || known {
@@ -132,6 +141,7 @@ async fn upkeep<R: Resources>(
         Some(Effect::RemoveFinalizer) => {
             act::remove_finalizer(cx, &cx.environments, &*written, AUDIT_FINALIZER).await?;
             cx.ledger.forget(&environment.id.uid);
+            index(cx, key, None).await?;
             // Releases that were kept for it may be waiting to go.
             let services = environment.status.services.iter();
             for release in services.flat_map(|service| [&service.current, &service.previous]).flatten() {
@@ -148,6 +158,10 @@ async fn upkeep<R: Resources>(
         None if status.readiness == Readiness::Ready => Ok(Action::requeue(LATER)),
         None => Ok(Action::requeue(SOON)),
     }
+}
+
+async fn index<R: Resources>(cx: &Context<R>, key: &Key, terms: Option<&Terms>) -> Result<(), PublishError> {
+    cx.index.put(key, terms).await.map_err(PublishError::Resource)
 }
 
 /// How many claims and releases of an Environment the archive knows. A lower count on the object is an older copy.

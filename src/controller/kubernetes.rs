@@ -70,8 +70,7 @@ impl Resources for Cluster {
         let key = Key::of(object);
         let api = self.api::<K>(&key);
         let params = PostParams::default();
-        let write = api.replace_status(&key.name, &params, object);
-        written(describe::<K>(&key), tokio::time::timeout(PATIENCE, write).await)
+        answered::<K>(&key, api.replace_status(&key.name, &params, object)).await
     }
 
     async fn replace_finalizers<K: Custom>(&self, object: &K, finalizers: &[String]) -> Result<(), ResourceError> {
@@ -84,8 +83,7 @@ impl Resources for Cluster {
         let api = self.api::<K>(&key);
         let params = PatchParams::default();
         let patch = Patch::Merge(&patch);
-        let write = api.patch(&key.name, &params, &patch);
-        written(describe::<K>(&key), tokio::time::timeout(PATIENCE, write).await).map(|_| ())
+        answered::<K>(&key, api.patch(&key.name, &params, &patch)).await.map(|_| ())
     }
 }
 
@@ -120,11 +118,13 @@ fn forget_field_sets<K: Custom>(object: &mut K) {
     }
 }
 
-fn written<K>(
-    what: String,
-    answer: Result<Result<K, kube::Error>, tokio::time::error::Elapsed>,
+/// What came of a write of the object at `key`.
+pub(crate) async fn answered<K: Custom>(
+    key: &Key,
+    write: impl Future<Output = Result<K, kube::Error>>,
 ) -> Result<K, ResourceError> {
-    match answer {
+    let what = describe::<K>(key);
+    match tokio::time::timeout(PATIENCE, write).await {
         Ok(Ok(object)) => Ok(object),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
             404 => ResourceError::Gone { what },

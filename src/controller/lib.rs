@@ -18,6 +18,7 @@ mod environment;
 mod executor;
 mod guard;
 mod health;
+mod index;
 mod key;
 mod kubernetes;
 mod leader;

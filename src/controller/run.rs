@@ -17,6 +17,7 @@ use crate::context::{Context, Forecasts, Probes};
 use crate::executor::Executor;
 use crate::guard::Policies;
 use crate::health::{self, Readiness};
+use crate::index::Index;
 use crate::key::Key;
 use crate::kubernetes::Cluster;
 use crate::leader::{Leader, LeaseConfig, LeaseError};
@@ -150,7 +151,7 @@ async fn check_cluster(client: &Client, config: &Config) -> Result<String, RunEr
         .list_api_group_resources("slipway.dev/v1alpha1")
         .await
         .map_err(|_| RunError::Cluster(missing_resources()))?;
-    for kind in ["Deployment", "Environment", "Release"] {
+    for kind in ["Deployment", "Environment", "EnvironmentIndex", "Release"] {
         if !resources.resources.iter().any(|resource| resource.kind == kind) {
             return Err(RunError::Cluster(missing_resources()));
         }
@@ -187,6 +188,7 @@ async fn lead(
     let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
     let (lease, accepted) = term::same_archive(&archive, &database, &leader, &readiness).await?;
     let cluster = Cluster::new(client.clone(), config.namespace.clone());
+    let index = Index::new(client.clone(), config.namespace.clone());
     let epoch = term::open(&archive, lease, &client, config.namespace.as_deref()).await?;
     metrics.leads(epoch);
     tracing::info!(epoch, "leading");
@@ -201,6 +203,7 @@ async fn lead(
         deployments: Cache::default(),
         environments: Cache::default(),
         releases: Cache::default(),
+        index: index.clone(),
         policies: policies.clone(),
         ledger,
         runtimes: Runtimes::new(client.clone(), archive.secret_key()),
@@ -222,9 +225,12 @@ async fn lead(
         readiness.in_view();
         std::future::pending::<()>().await;
     };
-    let woken = cx.clone();
+    let (woken, wake) = (cx.clone(), cx.wake_environment.clone());
     tokio::select! {
         () = policies.keep(|| woken.wake_all()) => Ok(()),
+        () = index.keep(|key| {
+            let _ = wake.send(key);
+        }) => Ok(()),
         () = view => Ok(()),
         () = streams::reconcile_all(cx, [wakes, from_others], environment_wakes, release_wakes) => Ok(()),
         result = head => result,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::structural::definition_json;
-use crate::{Deployment, Environment, Release, chart, rbac, stamp};
+use crate::{Deployment, Environment, EnvironmentIndex, Release, chart, rbac, stamp};
 
 /// The namespace of the controller.
 pub const NAMESPACE: &str = "slipway-system";
@@ -25,8 +25,12 @@ pub(crate) fn labels() -> Value {
 
 /// The definitions of all resources.
 pub fn definitions() -> Result<Vec<Value>, GenerateError> {
-    let mut definitions =
-        vec![definition_json::<Deployment>()?, definition_json::<Environment>()?, definition_json::<Release>()?];
+    let mut definitions = vec![
+        definition_json::<Deployment>()?,
+        definition_json::<Environment>()?,
+        definition_json::<EnvironmentIndex>()?,
+        definition_json::<Release>()?,
+    ];
     for definition in &mut definitions {
         if let Some(metadata) = definition.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("labels".to_owned(), labels());

@@ -12,6 +12,8 @@ use crate::install::{NAMESPACE, labels};
 
 /// The kinds of resources, as RBAC names them.
 const KINDS: [&str; 3] = ["deployments", "environments", "releases"];
+/// What policies look up of Environments, as RBAC names it.
+const INDEX: &str = "environmentindices";
 /// The policies that the API server judges requests by, as RBAC names them.
 const POLICIES: [&str; 4] = [
     "mutatingadmissionpolicies",
@@ -44,6 +46,7 @@ fn controller() -> Vec<Value> {
                 // To patch is to take off a finalizer.
                 rule(&[GROUP], &KINDS, &["get", "list", "watch", "patch"]),
                 rule(&[GROUP], &KINDS.map(|kind| format!("{kind}/status")), &["update"]),
+                rule(&[GROUP], &[INDEX], &["list", "watch", "create", "patch"]),
                 rule(&[""], &["namespaces"], &["get"]),
                 rule(&["events.k8s.io"], &["events"], &["create"]),
                 rule(&["admissionregistration.k8s.io"], &POLICIES, &["list", "watch"]),
@@ -118,6 +121,7 @@ mod tests {
             let allowed: &[&str] = match resources[0] {
                 "deployments" => &["patch"],
                 "deployments/status" => &["update"],
+                "environmentindices" => &["create", "patch"],
                 "events" => &["create"],
                 "leases" => &["create", "update", "patch"],
                 _ => &[],

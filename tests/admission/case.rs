@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 use slipway_domain::code::Code;
+use slipway_domain::environment::Environment;
 
 use super::deed::Deed;
 use super::people::Person;
-use super::place::Place;
+use super::place::{PLACES, Place};
 
 /// Allowed, or refused with a code.
 pub type Answer = Result<(), Code>;
@@ -23,14 +24,14 @@ pub struct Case<'a> {
     pub before: Option<&'a Value>,
     /// What it would be.
     pub after: Value,
-    /// The Environments of the namespace.
-    pub environments: &'a [Value],
+    /// What the policies know of the Environments of the namespace.
+    pub index: &'a Value,
 }
 
 impl Case<'_> {
     /// The Environment that the Deployment names, if it is there.
-    pub fn environment(&self) -> Option<&Value> {
+    pub fn environment(&self) -> Option<Environment> {
         let name = &self.after["spec"]["environmentRef"]["name"];
-        self.environments.iter().find(|environment| environment["metadata"]["name"] == *name)
+        PLACES.into_iter().find(|place| *name == place.name).map(|place| place.read(NAMESPACE))
     }
 }

@@ -18,7 +18,7 @@ struct Policy {
     name: String,
     resources: Vec<String>,
     operations: Vec<String>,
-    asks_environments: bool,
+    asks_there: bool,
     conditions: Vec<Program>,
     variables: Vec<(String, Program)>,
     validations: Vec<(Program, String, Option<Program>)>,
@@ -53,12 +53,9 @@ impl Policies {
                 && policy.operations.iter().any(|name| name == operation)
         });
         for policy in asked {
-            let parameters: Vec<&Value> =
-                if policy.asks_environments { case.environments.iter().collect() } else { vec![&Value::Null] };
-            for parameter in parameters {
-                if let Some(code) = self.refused(policy, case, parameter) {
-                    return Err(code);
-                }
+            let parameter = if policy.asks_there { case.index } else { &Value::Null };
+            if let Some(code) = self.refused(policy, case, parameter) {
+                return Err(code);
             }
         }
         Ok(())
@@ -137,7 +134,7 @@ fn read(env: &Env, policy: &Value) -> Policy {
         name: policy["metadata"]["name"].as_str().unwrap().to_owned(),
         resources: texts(&rule["resources"]),
         operations: texts(&rule["operations"]),
-        asks_environments: spec["paramKind"]["kind"] == "Environment",
+        asks_there: spec["paramKind"]["kind"] == "EnvironmentIndex",
         conditions: list(&spec["matchConditions"]).iter().map(|condition| compile(&condition["expression"])).collect(),
         variables: list(&spec["variables"])
             .iter()

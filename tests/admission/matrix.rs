@@ -8,7 +8,7 @@ use super::case::{Answer, Case, NAMESPACE};
 use super::deed::{ASKED, Deed, SAID, Way};
 use super::expression::Policies;
 use super::people::{PEOPLE, Person};
-use super::place::{PLACES, Place};
+use super::place::{self, PLACES, Place};
 use super::situation::{SITUATIONS, request};
 use super::{domain, server};
 
@@ -33,12 +33,12 @@ pub fn asked(deed: &Deed, place: Place, namespace: &str, who: &Person) -> Value 
 
 /// Calls `ask` with each case and the name of its row.
 fn every(mut ask: impl FnMut(&str, &Case<'_>)) {
-    let environments = PLACES.map(|place| place.environment(NAMESPACE));
+    let index = place::index(NAMESPACE);
     for place in PLACES {
         for deed in ASKED {
             for who in doers(&deed) {
                 let after = asked(&deed, place, NAMESPACE, &who);
-                let case = Case { who, deed, place, before: None, after, environments: &environments };
+                let case = Case { who, deed, place, before: None, after, index: &index };
                 ask(&format!("{} | new", deed.name), &case);
             }
         }
@@ -51,7 +51,7 @@ fn every(mut ask: impl FnMut(&str, &Case<'_>)) {
                     if after == before && matches!(deed.way, Way::Spec | Way::Status) {
                         continue;
                     }
-                    let case = Case { who, deed, place, before: Some(&before), after, environments: &environments };
+                    let case = Case { who, deed, place, before: Some(&before), after, index: &index };
                     ask(&format!("{} | {} {}", deed.name, situation.phase, situation.name), &case);
                 }
             }

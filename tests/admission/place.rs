@@ -1,6 +1,9 @@
 //! Where: one Environment of each kind that the rules tell apart.
 
 use serde_json::{Value, json};
+use slipway_crd::environment_index::{NAME, Terms};
+use slipway_crd::parse;
+use slipway_domain::environment::Environment;
 
 /// An Environment's name, tier and runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,4 +50,21 @@ impl Place {
         }
         environment
     }
+
+    /// The Environment as the domain sees it.
+    pub fn read(&self, namespace: &str) -> Environment {
+        let mut environment = self.environment(namespace);
+        environment["metadata"]["uid"] = "6f3c1c9e-0000-4000-8000-000000000002".into();
+        parse::environment(&serde_json::from_value(environment).unwrap()).unwrap()
+    }
+}
+
+/// The index of all of them.
+pub fn index(namespace: &str) -> Value {
+    let entry = |place: Place| (place.name.to_owned(), json!(Terms::of(&place.read(namespace))));
+    json!({
+        "apiVersion": "slipway.dev/v1alpha1", "kind": "EnvironmentIndex",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {"environments": PLACES.into_iter().map(entry).collect::<serde_json::Map<_, _>>()},
+    })
 }

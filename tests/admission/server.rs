@@ -16,7 +16,7 @@ use slipway_tests::stage::eventually;
 use super::case::{Answer, Case};
 use super::deed::{ASKED, Deed, SAID, Way};
 use super::people::{CI, PEOPLE, Person};
-use super::place::PLACES;
+use super::place::{self, PLACES};
 use super::situation::SITUATIONS;
 use super::{domain, matrix};
 
@@ -39,14 +39,14 @@ struct Server {
 /// Asks every case, and compares with the domain; with `SLIPWAY_MATRIX=n` every n-th.
 pub async fn ask_all() -> Asked {
     let server = Server::furnished().await;
-    let environments = PLACES.map(|place| place.environment(NAMESPACE));
+    let index = place::index(NAMESPACE);
     let mut asked = Asked::default();
     for place in PLACES {
         let mut questions = Vec::new();
         for deed in ASKED {
             for who in matrix::doers(&deed) {
                 let after = matrix::asked(&deed, place, NAMESPACE, &who);
-                let case = Case { who, deed, place, before: None, after: after.clone(), environments: &environments };
+                let case = Case { who, deed, place, before: None, after: after.clone(), index: &index };
                 let mut sent = after;
                 sent["metadata"] = json!({"name": "new", "namespace": NAMESPACE});
                 questions.push((format!("{} | new", deed.name), who, deed, sent, domain::answer(&case)));
@@ -62,7 +62,7 @@ pub async fn ask_all() -> Asked {
                         continue;
                     }
                     let before = Some(&imagined);
-                    let case = Case { who, deed, place, before, after, environments: &environments };
+                    let case = Case { who, deed, place, before, after, index: &index };
                     let row = format!("{} | {} {}", deed.name, situation.phase, situation.name);
                     questions.push((row, who, deed, deed.done(&stored, who.name), domain::answer(&case)));
                 }
@@ -117,6 +117,7 @@ impl Server {
     /// Every situation at every place, as `PLACE-NUMBER`.
     async fn store_all(&self) {
         apply(&self.plane, &PLACES.map(|place| place.environment(NAMESPACE)));
+        apply(&self.plane, &[place::index(NAMESPACE)]);
         let api = self.api(CI);
         for place in PLACES {
             for (number, situation) in SITUATIONS.iter().enumerate() {
@@ -140,8 +141,8 @@ impl Server {
         serde_json::to_value(self.api(CI).get(name).await.unwrap()).unwrap()
     }
 
-    /// A policy is in force a second or two after it was accepted, and one that looks at Environments when it has seen
-    /// them: each is asked something that it alone refuses.
+    /// A policy is in force a second or two after it was accepted, and one that looks at the index when it has seen
+    /// that: each is asked something that it alone refuses.
     async fn in_force(&self) {
         let by = |name: &str| PEOPLE.into_iter().find(|person| person.name.starts_with(name)).unwrap();
         let deed = |name: &str| ASKED.into_iter().chain(SAID).find(|deed| deed.name == name).unwrap();

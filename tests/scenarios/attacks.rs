@@ -46,7 +46,9 @@ fn rights(namespace: &str) -> Vec<Value> {
     let here = ["prod", "strict"];
     let writes = json!([{
         "apiGroups": ["slipway.dev"],
-        "resources": ["deployments", "environments", "releases", "deployments/status", "environments/status"],
+        "resources": [
+            "deployments", "environments", "environmentindices", "releases", "deployments/status", "environments/status",
+        ],
         "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
     }]);
     let people = json!([{"apiGroups": ["slipway.dev"], "resources": ["requesters"], "verbs": ["actas"]}]);

@@ -10,9 +10,8 @@ use slipway_domain::refusal::Refusal;
 use slipway_domain::rollback::RollbackState;
 
 use super::caller::{CALLER, may};
-use super::environment::approval_required;
 use super::path::{at, present};
-use super::policy::{Parameter, Refusing};
+use super::policy::Refusing;
 use super::request;
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
 
@@ -225,22 +224,19 @@ fn said_there() -> Refusing {
     let mut policy = Refusing::new("slipway-deployment-said-there", DEPLOYMENTS, &["UPDATE"]);
     let touched = "object.spec != oldObject.spec && (has(object.spec.manual) || has(oldObject.status) \
                    && has(oldObject.status.rollback))";
-    policy.parameter(Parameter::Environment, touched);
+    policy.ask_there(touched);
     for (name, expression) in saying() {
         policy.variable(name, expression);
     }
-    policy.variable("required", approval_required("params"));
-    let count = "has(params.spec.policy) && has(params.spec.policy.approval) && has(params.spec.policy.approval.count)";
-    policy.variable("count", format!("variables.required && {count} ? params.spec.policy.approval.count : 1"));
     // Where the other policy refuses, this one says nothing: of two refusals the API server shows any.
     policy.variable("soundReview", all_hold(&[aborted(), reviewed(), of_rollback()].concat()));
     policy.variable("soundReport", all_hold(&[aborted(), reported()].concat()));
     let before = "variables.reviewed.filter(then, then.previewRef == variables.rollback).size()";
     let enough = format!(
-        "variables.ofRollback.size() == 0 || !variables.soundReview || {before} < (variables.count > 1 ? variables.count : 1)"
+        "variables.ofRollback.size() == 0 || !variables.soundReview || {before} < (variables.there.approvals > 1 ? variables.there.approvals : 1)"
     );
     policy.refuse(decided_already(&enough, "variables.rollback"));
-    let by_hand = "!(variables.start || variables.finish) || !variables.soundReport || has(params.spec.runtime.manual)";
+    let by_hand = "!(variables.start || variables.finish) || !variables.soundReport || variables.there.byHand";
     policy.refuse(invalid("spec.manual", BY_HAND_ONLY, by_hand));
     policy
 }

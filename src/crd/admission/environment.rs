@@ -26,17 +26,11 @@ struct InForce {
     freeze_windows: String,
 }
 
-/// Whether approval is required in the Environment `of`.
-pub(super) fn approval_required(of: &str) -> String {
-    let default = by_tier(of, |policy| policy.approval.required.to_string());
-    said(of, "policy.approval.required", &default)
-}
-
 impl InForce {
     fn of(of: &str) -> Self {
         let default = Self::by_tier(of);
         let count = said(of, "policy.approval.count", "1");
-        let required = approval_required(of);
+        let required = said(of, "policy.approval.required", &by_tier(of, |policy| policy.approval.required.to_string()));
         Self {
             // Whoever asks for review and for no approvals is given one.
             approvals: format!("(({required}) ? (({count}) > 1 ? ({count}) : 1) : 0)"),

@@ -14,10 +14,11 @@ use crate::{AUDIT_FINALIZER, IN_USE_FINALIZER};
 /// The kinds.
 const KINDS: &[&str] = &["deployments", "environments", "releases"];
 const STATUSES: &[&str] = &["deployments/status", "environments/status", "releases/status"];
+const INDICES: &[&str] = &["environmentindices"];
 
 /// The policies about all objects.
 pub(super) fn policies() -> Vec<Refusing> {
-    vec![status(), finalizers(), deletion()]
+    vec![status(), finalizers(), index(), deletion()]
 }
 
 fn status() -> Refusing {
@@ -40,6 +41,19 @@ fn finalizers() -> Refusing {
     });
     let holds = format!("{} || ({})", caller::is(CONTROLLER_ACCOUNT), stays.join(" && "));
     controller_only(&mut policy, "remove its finalizer", &holds);
+    policy
+}
+
+/// Other policies believe the index. It goes with its namespace.
+fn index() -> Refusing {
+    let mut policy = Refusing::new("slipway-environment-index", INDICES, &["CREATE", "UPDATE", "DELETE"]);
+    policy.variable("caller", CALLER);
+    let holds = format!(
+        "{} || (request.operation == 'DELETE' && {})",
+        caller::is(CONTROLLER_ACCOUNT),
+        caller::is(NAMESPACE_CONTROLLER)
+    );
+    controller_only(&mut policy, "write the index of Environments", &holds);
     policy
 }
 

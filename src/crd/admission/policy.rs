@@ -2,18 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::GROUP;
+use super::deployment::ENVIRONMENT;
+use crate::environment_index::NAME;
 use crate::stamp::{API_VERSION, constraints, metadata};
-
-/// What else a policy looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parameter {
-    /// Nothing but the request.
-    None,
-    /// The Environment that the request names. The API server asks once for each one in the namespace: the conditions
-    /// leave one.
-    Environment,
-}
+use crate::{GROUP, VERSION};
 
 /// A policy under construction. Validations are asked in the order in which they were added; the first that does not hold
 /// gives the answer.
@@ -21,7 +13,7 @@ pub(super) struct Refusing {
     name: &'static str,
     resources: &'static [&'static str],
     operations: &'static [&'static str],
-    parameter: Parameter,
+    asks_there: bool,
     conditions: Vec<Value>,
     variables: Vec<Value>,
     validations: Vec<Value>,
@@ -35,7 +27,7 @@ impl Refusing {
         operations: &'static [&'static str],
     ) -> Self {
         let (conditions, variables, validations) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name, resources, operations, parameter: Parameter::None, conditions, variables, validations }
+        Self { name, resources, operations, asks_there: false, conditions, variables, validations }
     }
 
     /// Only where `expression` is true.
@@ -43,12 +35,13 @@ impl Refusing {
         self.conditions.push(json!({"name": name, "expression": expression}));
     }
 
-    /// Looks at the Environment that the Deployment names, where `relevant` is true.
-    pub(super) fn parameter(&mut self, parameter: Parameter, relevant: &str) {
-        self.parameter = parameter;
-        // One condition and not two: it is asked for every Environment, and ends at the name for all but one.
-        let its = format!("params.metadata.name == object.spec.environmentRef.name && ({relevant})");
-        self.condition("its-environment", &its);
+    /// Looks at what the Environment that the Deployment names asks for, as `variables.there`, where `relevant` is true.
+    /// One that is not in the index is judged by the controller, before it previews anything.
+    pub(super) fn ask_there(&mut self, relevant: &str) {
+        self.asks_there = true;
+        let known = format!("has(params.spec.environments) && {ENVIRONMENT} in params.spec.environments");
+        self.condition("its-environment", &format!("{known} && ({relevant})"));
+        self.variable("there", format!("params.spec.environments[{ENVIRONMENT}]"));
     }
 
     /// An expression with a name. Evaluated when it is first used.
@@ -72,10 +65,9 @@ impl Refusing {
             spec["matchConditions"] = Value::Array(self.conditions);
         }
         let mut binding = json!({"policyName": self.name, "validationActions": ["Deny"]});
-        if self.parameter == Parameter::Environment {
-            spec["paramKind"] = json!({"apiVersion": format!("{GROUP}/v1alpha1"), "kind": "Environment"});
-            // Where the namespace has no Environment yet, the controller asks the same before it previews anything.
-            binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
+        if self.asks_there {
+            spec["paramKind"] = json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": "EnvironmentIndex"});
+            binding["paramRef"] = json!({"name": NAME, "parameterNotFoundAction": "Allow"});
         }
         let object = |kind: &str, spec: Value| json!({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata(self.name), "spec": spec});
         [object("ValidatingAdmissionPolicy", spec), object("ValidatingAdmissionPolicyBinding", binding)]

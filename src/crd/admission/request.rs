@@ -6,9 +6,8 @@ use slipway_domain::refusal::Refusal;
 
 use super::caller::{self, CALLER, may};
 use super::deployment::{DEPLOYMENTS, ENVIRONMENT, LISTS, SINGLES};
-use super::environment::approval_required;
 use super::path::present;
-use super::policy::{Parameter, Refusing};
+use super::policy::Refusing;
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
 
 /// Creation, by what the request says itself.
@@ -60,26 +59,25 @@ fn asking() -> Vec<(&'static str, String)> {
 /// the API server shows any.
 pub(super) fn asked_there() -> Refusing {
     let mut policy = Refusing::new("slipway-deployment-asked-there", DEPLOYMENTS, &["CREATE"]);
-    policy.parameter(Parameter::Environment, "true");
+    policy.ask_there("true");
     for (name, expression) in asking() {
         policy.variable(name, expression);
     }
-    policy.variable("required", approval_required("params"));
     let production = literal(Tier::Production.as_str());
     policy.refuse(invalid(
         "spec.risk",
         "is required for production: say what could go wrong",
-        &format!("!variables.sound || params.spec.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches('[^ \\t\\r\\n]'))"),
+        &format!("!variables.sound || variables.there.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches('[^ \\t\\r\\n]'))"),
     ));
     policy.refuse(invalid(
         "spec.operation.deploy.version",
         "is for the manual runtime: name a Release instead",
-        "!variables.sound || has(params.spec.runtime.manual) || !has(object.spec.operation.deploy) \
+        "!variables.sound || variables.there.byHand || !has(object.spec.operation.deploy) \
          || !has(object.spec.operation.deploy.version)",
     ));
     let machine = Refusal::RequesterRequired { submitter: stand_in("CALLER") };
     let holds = format!(
-        "!variables.sound || !variables.required || !variables.requester.startsWith({})",
+        "!variables.sound || !variables.there.approvalRequired || !variables.requester.startsWith({})",
         literal(SERVICE_ACCOUNT_PREFIX)
     );
     policy.refuse(validation(&holds, &machine, &[fact("CALLER", "variables.caller")]));

@@ -3,7 +3,8 @@
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::json;
-use slipway_crd::{Deployment, Environment};
+use slipway_crd::environment_index::NAME;
+use slipway_crd::{Deployment, Environment, EnvironmentIndex};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::Stage;
 use slipway_tests::stage::objects::{With as _, environment};
@@ -28,6 +29,14 @@ pub async fn on_status(stage: &Stage, tries: &mut Try<'_>) {
                 .await
         })
         .await;
+    let less = json!({"spec": {"environments": {"prod": {"tier": "development", "approvalRequired": false}}}});
+    tries
+        .refused("say in the index that production asks for less", "forbidden", async {
+            let indices = api::<EnvironmentIndex>(stage, PAM).await;
+            indices.patch(NAME, &PatchParams::default(), &Patch::Merge(&less)).await
+        })
+        .await;
+    tries.refused("remove the index", "forbidden", delete::<EnvironmentIndex>(stage, PAM, NAME)).await;
     // What is not being deleted has its finalizer put back, whatever is written.
     let patch = json!({"metadata": {"finalizers": null}});
     let kept: Deployment =
