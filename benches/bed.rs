@@ -41,7 +41,8 @@ impl Bed {
         let bed = Self { plane, binary: binary.to_owned(), folder: tempfile::tempdir()?, client, audit };
         bed.kubectl_apply(&String::from_utf8(manifests.stdout)?)?;
         bed.kubectl_apply(&release::surroundings().to_string())?;
-        let crds = ["deployments", "environments", "environmentindices", "releases"].map(|plural| format!("crd/{plural}.slipway.dev"));
+        let crds = ["deployments", "environments", "environmentindexes", "releases"]
+            .map(|plural| format!("crd/{plural}.slipway.dev"));
         let wait = ["wait", "--for=condition=Established", "--timeout=30s"].map(str::to_owned);
         let output = bed.plane.kubectl(wait.into_iter().chain(crds))?;
         if !output.status.success() {

@@ -24,7 +24,7 @@ pub const NAME: &str = "slipway";
     group = "slipway.dev",
     version = "v1alpha1",
     kind = "EnvironmentIndex",
-    plural = "environmentindices",
+    plural = "environmentindexes",
     shortname = "slipi",
     namespaced,
     derive = "PartialEq",

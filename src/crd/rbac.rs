@@ -13,7 +13,7 @@ use crate::install::{NAMESPACE, labels};
 /// The kinds of resources, as RBAC names them.
 const KINDS: [&str; 3] = ["deployments", "environments", "releases"];
 /// What policies look up of Environments, as RBAC names it.
-const INDEX: &str = "environmentindices";
+const INDEX: &str = "environmentindexes";
 /// The policies that the API server judges requests by, as RBAC names them.
 const POLICIES: [&str; 4] = [
     "mutatingadmissionpolicies",
@@ -121,7 +121,7 @@ mod tests {
             let allowed: &[&str] = match resources[0] {
                 "deployments" => &["patch"],
                 "deployments/status" => &["update"],
-                "environmentindices" => &["create", "patch"],
+                "environmentindexes" => &["create", "patch"],
                 "events" => &["create"],
                 "leases" => &["create", "update", "patch"],
                 _ => &[],

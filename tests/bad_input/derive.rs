@@ -79,6 +79,15 @@ impl Place {
         }
     }
 
+    fn entry(&self, name: &str) -> Self {
+        Self {
+            schema: format!("{}{{}}", self.schema),
+            pointer: format!("{}/{name}", self.pointer),
+            path: format!("{}.{name}", self.path),
+            required: false,
+        }
+    }
+
     fn first(&self) -> Self {
         Self {
             schema: format!("{}[]", self.schema),
@@ -97,6 +106,9 @@ fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     if schema["items"].is_object() {
         fields(&schema["items"], &format!("{path}[]"), found);
     }
+    if schema["additionalProperties"].is_object() {
+        fields(&schema["additionalProperties"], &format!("{path}{{}}"), found);
+    }
 }
 
 fn walk(schema: &Value, value: &Value, place: &Place, visit: &mut impl FnMut(&Place, &Value, &Value)) {
@@ -109,6 +121,11 @@ fn walk(schema: &Value, value: &Value, place: &Place, visit: &mut impl FnMut(&Pl
     }
     if let Some(first) = value.get(0) {
         walk(&schema["items"], first, &place.first(), visit);
+    }
+    if let (Some((name, entry)), true) =
+        (value.as_object().and_then(|map| map.iter().next()), schema["additionalProperties"].is_object())
+    {
+        walk(&schema["additionalProperties"], entry, &place.entry(name), visit);
     }
 }
 

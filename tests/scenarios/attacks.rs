@@ -47,7 +47,7 @@ fn rights(namespace: &str) -> Vec<Value> {
     let writes = json!([{
         "apiGroups": ["slipway.dev"],
         "resources": [
-            "deployments", "environments", "environmentindices", "releases", "deployments/status", "environments/status",
+            "deployments", "environments", "environmentindexes", "releases", "deployments/status", "environments/status",
         ],
         "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
     }]);

@@ -165,7 +165,7 @@ mod tests {
     fn all_definitions_and_policies_are_looked_at() {
         let all = generated().unwrap();
         let count = |kind: &str| all.iter().filter(|object| object["kind"].as_str() == Some(kind)).count();
-        assert_eq!(count("CustomResourceDefinition"), 3);
+        assert_eq!(count("CustomResourceDefinition"), 4);
         assert_eq!(count("MutatingAdmissionPolicy"), count("MutatingAdmissionPolicyBinding"));
         assert_eq!(count("ValidatingAdmissionPolicy"), count("ValidatingAdmissionPolicyBinding"));
         assert!(count("ValidatingAdmissionPolicy") > 0);

@@ -30,7 +30,8 @@ impl InForce {
     fn of(of: &str) -> Self {
         let default = Self::by_tier(of);
         let count = said(of, "policy.approval.count", "1");
-        let required = said(of, "policy.approval.required", &by_tier(of, |policy| policy.approval.required.to_string()));
+        let required =
+            said(of, "policy.approval.required", &by_tier(of, |policy| policy.approval.required.to_string()));
         Self {
             // Whoever asks for review and for no approvals is given one.
             approvals: format!("(({required}) ? (({count}) > 1 ? ({count}) : 1) : 0)"),

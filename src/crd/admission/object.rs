@@ -14,7 +14,7 @@ use crate::{AUDIT_FINALIZER, IN_USE_FINALIZER};
 /// The kinds.
 const KINDS: &[&str] = &["deployments", "environments", "releases"];
 const STATUSES: &[&str] = &["deployments/status", "environments/status", "releases/status"];
-const INDICES: &[&str] = &["environmentindices"];
+const INDICES: &[&str] = &["environmentindexes"];
 
 /// The policies about all objects.
 pub(super) fn policies() -> Vec<Refusing> {
