@@ -10,7 +10,9 @@ use serde_json::Value;
 /// The names that the texts of `objects` ask for and `variables` does not have.
 pub fn missing(objects: &[Value], variables: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    objects.iter().for_each(|object| collect(object, variables, &mut names));
+    for object in objects {
+        collect(object, variables, &mut names);
+    }
     names
 }
 

@@ -216,7 +216,9 @@ mod tests {
         assert_eq!(home(std::iter::empty()), None);
         // Another's policy may name what account it likes.
         let mut others = live("deploys");
-        others.iter_mut().for_each(|policy| policy["metadata"]["name"] = "theirs".into());
+        for policy in &mut others {
+            policy["metadata"]["name"] = "theirs".into();
+        }
         assert_eq!(home(others.iter()), None);
     }
 
