@@ -4,6 +4,7 @@
 //! and what follows from it the controller's. Exit codes: 0 done, 1 refused or failed, 2 it was asked wrongly.
 
 mod access;
+mod asked;
 mod card;
 mod clock;
 mod completion;
@@ -11,13 +12,17 @@ mod decide;
 mod difference;
 mod doctor;
 mod end;
+mod freeze;
+mod hint;
 mod history;
 mod inbox;
 mod installed;
 mod intent;
+mod name;
 mod new;
 mod next;
 mod object_tree;
+mod outcome;
 mod output;
 mod paint;
 mod preview;
@@ -25,10 +30,13 @@ mod prompt;
 mod refusal;
 mod reset;
 mod rights;
+mod schema;
 mod seen;
 mod status;
 mod table;
 mod tree;
+mod twice;
+mod variables;
 mod waiting;
 mod watch;
 
@@ -55,27 +63,27 @@ enum Command {
     /// Show what a Deployment would change, as a difference; secret values are never shown.
     Preview(preview::Arguments),
     /// Confirm the preview that is shown, and so ask for its review or its start.
-    Confirm(decide::Judgement),
+    Confirm(asked::Judgement),
     /// Approve what is shown: the preview, or a rollback that waits for review.
-    Approve(decide::Judgement),
+    Approve(asked::Judgement),
     /// Refuse what is shown, and say why.
-    Reject(decide::Refusal),
+    Reject(asked::Rejection),
     /// Report that work by hand has begun.
-    Start(decide::Report),
+    Start(asked::Report),
     /// Report that work by hand has succeeded.
-    Succeed(decide::Report),
+    Succeed(asked::Report),
     /// Report that work by hand has failed, and say why.
-    Fail(decide::Act),
+    Fail(asked::Act),
     /// Ask for the release before this one.
-    Rollback(decide::Act),
+    Rollback(asked::Act),
     /// Stop a Deployment.
-    Abort(decide::Act),
+    Abort(asked::Act),
     /// Go ahead without review and through a freeze; somebody looks at it afterwards.
-    BreakGlass(decide::Act),
+    BreakGlass(asked::Act),
     /// Record that you looked at what went ahead without review.
-    AfterReview(decide::Act),
+    AfterReview(asked::Act),
     /// Go ahead in spite of a freeze window.
-    OverrideFreeze(decide::Act),
+    OverrideFreeze(asked::Act),
     /// Free an Environment after an operation that failed.
     Reset(reset::Arguments),
     /// Show where a Deployment stands, with the objects and pods of its service.
@@ -121,7 +129,7 @@ async fn run(globals: &Globals, command: Command) -> Result<(), Failure> {
         Command::Preview(arguments) => preview::run(globals, arguments).await,
         Command::Confirm(judgement) => decide::run(globals, judgement.of(Intent::Confirm)).await,
         Command::Approve(judgement) => decide::run(globals, judgement.of(Intent::Approve)).await,
-        Command::Reject(refusal) => decide::run(globals, refusal.asked()).await,
+        Command::Reject(rejection) => decide::run(globals, rejection.asked()).await,
         Command::Start(report) => decide::run(globals, report.of(Intent::Start)).await,
         Command::Succeed(report) => decide::run(globals, report.of(Intent::Succeed)).await,
         Command::Fail(act) => decide::run(globals, act.of(Intent::Fail)).await,

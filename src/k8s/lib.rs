@@ -22,7 +22,7 @@ pub mod kstatus;
 mod mirror;
 mod order;
 pub mod outlook;
-mod placeholder;
+pub mod placeholder;
 pub mod preview;
 pub mod probe;
 pub mod readiness;

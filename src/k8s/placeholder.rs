@@ -3,7 +3,27 @@
 //! Only `${` + a letter or `_` + letters, digits or `_` + `}` is a placeholder. `$NAME`, `$(NAME)` and `${NAME:-x}` are
 //! text. `$${NAME}` stands for the text `${NAME}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// The names that the texts of `objects` ask for and `variables` does not have.
+pub fn missing(objects: &[Value], variables: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for object in objects {
+        collect(object, variables, &mut names);
+    }
+    names
+}
+
+fn collect(value: &Value, variables: &BTreeMap<String, String>, names: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => names.extend(resolve(text, variables).err().into_iter().flatten()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, variables, names)),
+        Value::Object(fields) => fields.values().for_each(|field| collect(field, variables, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
 
 /// Replaces the placeholders of `text`.
 ///
@@ -63,6 +83,13 @@ mod tests {
         let variables = [("A", "1"), ("B_2", "2"), ("NESTED", "${A}")];
         let variables = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         assert_eq!(resolve(text, &variables).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_objects_ask_for_is_told_once_wherever_it_stands() {
+        let object = serde_json::json!({"a": ["${B}", {"c": "${A} ${HAVE} $${TEXT}"}], "${KEY}": "${A}", "n": 1});
+        let have = [("HAVE".to_owned(), String::new())].into();
+        assert_eq!(missing(&[object], &have), ["A", "B"].map(str::to_owned).into());
     }
 
     #[test]

@@ -10,7 +10,15 @@ async fn a_history_that_nobody_touched_verifies_and_says_what_is_not_proven() {
     let place = Place::new().await;
     let said = say(&on("verify", &place.path)).await.done();
     let head = say(&on("head", &place.path)).await.done();
-    for words in ["archive.db verifies\n", "events  5\n", head.trim(), "tail not proven", "kubectl get lease"] {
+    for words in [
+        "archive.db verifies: its 5 events are as they were written, none changed, moved or taken out\n",
+        "checked each event against its hash",
+        "events  5\n",
+        head.trim(),
+        "tail not proven",
+        "kubectl get lease",
+        "keep the head above elsewhere",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let proven = say(&format!("{} --head {head}", on("verify", &place.path))).await.done();
@@ -110,7 +118,11 @@ async fn signatures_prove_nothing_with_another_key() {
 async fn an_archive_without_events_verifies_and_has_no_head() {
     let place = Place::empty().await;
     let said = say(&on("verify", &place.path)).await.done();
-    assert!(said.contains("events  0\nhead    none yet"), "{said}");
+    assert!(
+        said.contains("verifies: it holds no events yet\n") && said.contains("events  0\nhead    none yet"),
+        "{said}"
+    );
+    assert!(!said.contains("keep the head"), "{said}");
     for command in ["head", "log"] {
         say(&on(command, &place.path)).await.no();
     }

@@ -1,8 +1,10 @@
 //! `kubectl slipway`, as people run it: the built program, each command a process of its own.
 
 mod actions;
+mod answers;
 mod checkup;
 mod difference;
+mod input;
 mod kubectl;
 mod mailbox;
 mod story;
@@ -10,10 +12,10 @@ mod story;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use slipway_tests::plane::Plane;
-use slipway_tests::stage::objects::{With as _, environment};
-use slipway_tests::stage::{PATIENCE, Stage};
+use slipway_tests::stage::objects::{With as _, config, environment, release};
+use slipway_tests::stage::{ALICE, PATIENCE, Stage};
 use tokio::process::Command;
 
 /// What a command said, and how it ended.
@@ -109,4 +111,15 @@ async fn ask(stage: &Stage, person: &str, name: &str, service: &str, place: &str
 /// A production Environment in the stage's own namespace.
 fn production(stage: &Stage) -> Value {
     environment("prod", &stage.namespace).with("spec.tier", "production")
+}
+
+/// A change to production that waits for so many approvals.
+async fn pending(count: u32) -> Stage {
+    let stage = Stage::open().await;
+    stage.apply(ALICE, &production(&stage).with("spec.policy.approval.count", count)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({"a": "b"}))])).await;
+    ask(&stage, ALICE, "web-v1", "web", "prod").await;
+    stage.waits("web-v1", "ConfirmationRequired").await;
+    run(&stage, ALICE, "confirm web-v1 --yes --wait").await.well();
+    stage
 }

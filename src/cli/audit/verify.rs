@@ -87,8 +87,24 @@ fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
     let Verified { rows, head, proven_row, signed_row, changes_after_head } = verified;
     let place = path.display();
     let name = if path == Path::new("-") { "stdin".to_owned() } else { place.to_string() };
-    let head = head.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string);
-    let mut lines = vec![format!("{name} verifies"), format!("events  {rows}"), format!("head    {head}")];
+    let found = match rows {
+        0 => "it holds no events yet".to_owned(),
+        1 => "its one event is as it was written".to_owned(),
+        rows => format!("its {rows} events are as they were written, none changed, moved or taken out"),
+    };
+    let checked = match flag {
+        "export" => "each event against its hash, which covers the one before it",
+        _ => {
+            "each event against its hash, which covers the one before it; current rows, checkpoints and schema against that"
+        }
+    };
+    let end = head.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string);
+    let mut lines = vec![
+        format!("{name} verifies: {found}"),
+        format!("checked {checked}"),
+        format!("events  {rows}"),
+        format!("head    {end}"),
+    ];
     if let Some(signed) = signed_row {
         lines.push(format!("signed  up to row {signed}, with this key"));
     }
@@ -106,11 +122,20 @@ fn summary(path: &Path, flag: &str, verified: &Verified) -> String {
         }
     } else {
         let annotation = HEAD_ANNOTATION.replace('.', "\\.");
-        lines.push("tail not proven: newer events could have been cut off; give --head, for instance".to_owned());
+        lines.push(
+            "tail not proven: the file alone cannot show whether newer events were cut off, or all of it written anew. A \
+             head that was kept elsewhere can; the controller keeps one in its Lease:"
+                .to_owned(),
+        );
         lines.push(format!(
             "  slipway audit verify --{flag} {place} --head \"$(kubectl get lease -n slipway-system slipway \
              -o jsonpath='{{.metadata.annotations.{annotation}}}')\""
         ));
+    }
+    if head.is_some() {
+        lines.push(
+            "keep the head above elsewhere: with --head it proves this history, up to here, from now on".to_owned(),
+        );
     }
     lines.join("\n") + "\n"
 }

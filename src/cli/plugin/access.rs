@@ -5,20 +5,24 @@ use std::path::PathBuf;
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::api::{Api, PostParams};
-use kube::core::NamespaceResourceScope;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, NamespaceResourceScope};
 use kube::{Client, Resource};
+use serde_json::Value;
 use slipway_domain::admission::Verb;
 
-use super::refusal;
+use super::{name, refusal};
 use crate::{Failure, cluster, connection};
+
+/// The field manager of everything that people say through the plugin.
+const FIELD_MANAGER: &str = "kubectl-slipway";
 
 /// The flags that every command has.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct Globals {
     /// The namespace; left out: the one of the context.
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = name::namespace)]
     namespace: Option<String>,
     /// The kubeconfig; left out: KUBECONFIG, or the one in your home folder.
     #[arg(long, global = true, value_name = "FILE")]
@@ -27,10 +31,10 @@ pub(super) struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
     /// Act as this user, if you may.
-    #[arg(long = "as", global = true, value_name = "USER")]
+    #[arg(long = "as", global = true, value_name = "USER", value_parser = name::subject)]
     act_as: Option<String>,
     /// Act as a member of this group; may be repeated.
-    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    #[arg(long = "as-group", global = true, value_name = "GROUP", value_parser = name::subject)]
     act_as_group: Vec<String>,
 }
 
@@ -78,6 +82,32 @@ impl Access {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// The same, to the letter: with what this version does not know.
+    pub(super) fn raw<K>(&self) -> Api<DynamicObject>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()))
+    }
+
+    /// Merges `patch` into an object of the namespace, as what a person said.
+    pub(super) async fn say<K>(&self, name: &str, patch: &Value) -> kube::Result<DynamicObject>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        refusal::timed(self.raw::<K>().patch(name, &params, &Patch::Merge(patch))).await
+    }
+
+    /// Creates an object in the namespace, as what a person said.
+    pub(super) async fn create<K>(&self, object: &DynamicObject) -> kube::Result<DynamicObject>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        refusal::timed(self.raw::<K>().create(&params, object)).await
+    }
+
     /// The objects of a kind, in the namespace or everywhere.
     pub(super) fn some<K>(&self, everywhere: bool) -> Api<K>
     where
@@ -119,10 +149,4 @@ impl Access {
         let answer = refusal::asked(&doing, api.create(&PostParams::default(), &asked)).await?;
         Ok(answer.status.is_some_and(|status| status.allowed))
     }
-}
-
-/// `NAME`, also written as kubectl prints it: `deployment.slipway.dev/NAME`, `slipd/NAME`.
-#[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
-pub(super) fn object_name(text: &str) -> Result<String, String> {
-    Ok(text.rsplit_once('/').map_or(text, |(_, name)| name).to_owned())
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use slipway_crd::deployment_status::{Approval, Rollback};
+use slipway_crd::Deployment;
+use slipway_crd::deployment_status::{Approval, Counted, Rollback};
 use slipway_crd::preview::Preview;
 use slipway_domain::phase::{Phase, Step};
 use slipway_domain::runtime::Risk;
@@ -12,6 +13,7 @@ use super::clock::relative;
 use super::paint::Paint;
 use super::seen::{self, Seen};
 use super::table::plain;
+use super::tree::Node;
 
 /// How many objects of each kind of change are named.
 const OBJECTS: usize = 20;
@@ -65,14 +67,16 @@ pub(super) fn card(seen: &Seen, now: Timestamp, paint: Paint) -> String {
     if let Some(wrong) = &status.diagnostics {
         line("wrong", &format!("[{}] {}", wrong.code, wrong.message));
     }
+    // What is decided is a rollback, if one waits: the preview before it is done with.
+    if let Some(waiting) = seen::awaiting(object) {
+        text.push_str(&rollback_asked(object, waiting, now, paint));
+        return text;
+    }
     if let Some(made) = &status.preview {
         text.push_str(&preview(made, now, paint));
     }
     if let Some(approval) = &status.approval {
         text.push_str(&review(approval, now));
-    }
-    if let Some(rollback) = seen::awaiting(object) {
-        text.push_str(&rollback_asked(rollback, now, paint));
     }
     text
 }
@@ -146,12 +150,14 @@ fn review(approval: &Approval, now: Timestamp) -> String {
     }
     text.push('\n');
     for counted in &approval.approvals {
-        let said = counted.decision.as_str().to_lowercase();
-        let about =
-            format!("{said} of {} by {} {}", short(&counted.preview_ref), counted.reviewer, relative(counted.at, now));
-        let _ = writeln!(text, "  {:<13}{}", "", plain(&about));
+        let _ = writeln!(text, "  {:<13}{}", "", plain(&said(counted, now)));
     }
     text
+}
+
+fn said(counted: &Counted, now: Timestamp) -> String {
+    let verdict = counted.decision.as_str().to_lowercase();
+    format!("{verdict} of {} by {} {}", short(&counted.preview_ref), counted.reviewer, relative(counted.at, now))
 }
 
 /// A reference that a person can tell from another.
@@ -162,18 +168,43 @@ pub(super) fn short(reference: &str) -> String {
     }
 }
 
-fn rollback_asked(rollback: &Rollback, now: Timestamp, paint: Paint) -> String {
-    let to = rollback.to_release.as_ref().map_or("-", |release| &release.name);
-    let actor = rollback.actor.as_deref().unwrap_or("-");
-    let asked = relative(rollback.requested_at, now);
-    format!(
-        "  {:<13}{}\n  {:<13}to release {}, asked for by {} {asked}\n",
-        "rollback",
-        paint.bold(&plain(&rollback.reference)),
-        "",
-        plain(to),
-        plain(actor)
-    )
+/// A rollback that is decided about: its own reference, what it would change, who wants it and why.
+fn rollback_asked(object: &Deployment, rollback: &Rollback, now: Timestamp, paint: Paint) -> String {
+    let mut text = format!("  {:<13}{}\n", "rollback", paint.bold(&plain(&rollback.reference)));
+    let mut line = |name: &str, words: &str| {
+        let _ = writeln!(text, "  {name:<13}{}", plain(words));
+    };
+    line("", &seen::way_back(object, rollback));
+    line("", &wanted_by(object, rollback, now));
+    let reviews = object.status.iter().filter_map(|status| status.approval.as_ref());
+    for counted in reviews.flat_map(|approval| &approval.approvals) {
+        if counted.preview_ref == rollback.reference {
+            line("review", &said(counted, now));
+        }
+    }
+    text
+}
+
+/// Who wants a rollback, since when and why.
+fn wanted_by(object: &Deployment, rollback: &Rollback, now: Timestamp) -> String {
+    let actor = rollback.actor.as_deref().unwrap_or("its health checks");
+    let note = seen::rollback_note(object, rollback).map(|note| format!(": {note}")).unwrap_or_default();
+    format!("asked for by {actor} {}{note}", relative(rollback.requested_at, now))
+}
+
+/// The newest rollback and what became of it, as a branch of a tree.
+pub(super) fn rollback(object: &Deployment, rollback: &Rollback, now: Timestamp, paint: Paint) -> Node {
+    let heading =
+        format!("rollback {}, {}: {}", rollback.id, rollback.state.as_str(), seen::way_back(object, rollback));
+    let mut node = Node::new(plain(&heading));
+    node.line(plain(&wanted_by(object, rollback, now)));
+    if !rollback.reference.is_empty() {
+        node.line(plain(&rollback.reference));
+    }
+    if let Some(wrong) = &rollback.diagnostics {
+        node.line(paint.red(&plain(&format!("[{}] {}", wrong.code, wrong.message))));
+    }
+    node
 }
 
 #[cfg(test)]
@@ -237,6 +268,53 @@ mod tests {
                        ~ apps/v1/Deployment/web
           checks       adopts v1/ConfigMap/web: it exists
           review       0 of 1 approvals, due in 20m, expires in 30m; ticket u-1-1
+        ");
+    }
+
+    #[test]
+    fn a_card_of_a_rollback_says_what_comes_back_and_nothing_of_the_preview_before() {
+        let raw = json!({
+            "apiVersion": "slipway.dev/v1alpha1", "kind": "Deployment",
+            "metadata": {"name": "web-v2", "namespace": "shop", "uid": "u-1"},
+            "spec": {
+                "service": "web", "environmentRef": {"name": "production"},
+                "operation": {"deploy": {"releaseRef": {"name": "web-v2"}}}, "requester": "alice",
+                "workReferences": ["12"], "rollbackPlan": "Re-apply web-v1",
+                "rollbacks": [{"id": "by-hand-1", "actor": "carol", "note": "errors rise"}],
+            },
+            "status": {
+                "phase": "Succeeded", "audit": {"seq": 9, "epoch": 1, "auditedSeq": 9},
+                "preview": {
+                    "ref": "1-a", "digest": "a", "at": "2026-01-01T00:00:00Z", "risk": "Low", "summary": "1 to add",
+                    "changes": {"counts": {"added": 1, "changed": 0, "removed": 0, "unchanged": 0}},
+                },
+                "approval": {"approvals": [
+                    {"reviewer": "bob", "previewRef": "1-a", "decision": "Approve", "at": "2026-01-01T00:00:00Z"},
+                    {"reviewer": "eve", "previewRef": "rollback-by-hand-1-b", "decision": "Approve", "at": "2026-01-01T00:09:00Z"},
+                ]},
+                "rollback": {
+                    "id": "by-hand-1", "origin": "Manual", "actor": "carol", "state": "Requested",
+                    "ref": "rollback-by-hand-1-b", "requestedAt": "2026-01-01T00:08:00Z",
+                    "toRelease": {
+                        "name": "web-v1", "digest": "b", "deploymentUid": "u-0", "health": "healthy",
+                        "since": "2026-01-01T00:00:00Z",
+                    },
+                },
+            },
+        });
+        let object = serde_json::from_value(raw.clone()).unwrap();
+        let now = "2026-01-01T00:10:00Z".parse().unwrap();
+        insta::assert_snapshot!(card(&Seen { raw, object }, now, Paint::none()), @r"
+        Deployment shop/web-v2  Succeeded
+          change       deploy web-v2, service web
+          environment  production
+          requester    alice
+          work         12
+          way back     Re-apply web-v1
+          rollback     rollback-by-hand-1-b
+                       from release web-v2 back to web-v1
+                       asked for by carol 2m ago: errors rise
+          review       approve of rollback-by-hand-1-b by eve 1m ago
         ");
     }
 }

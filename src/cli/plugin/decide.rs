@@ -1,133 +1,33 @@
-//! A decision from end to end: show what is decided, ask, add the entry, and say what follows.
+//! A decision from end to end: show what is decided, ask, add the entry, and say what became of it and what follows.
 //!
 //! Between showing and sending the object may change. It is sent only over the version that was read; after a conflict it
-//! is read again, and sent again only if what was shown still stands.
+//! is read again, and sent again only if what was shown still stands. What the controller makes of it is waited for, for
+//! a moment or with `--wait`: what was accepted can turn out to be impossible.
 
-use kube::api::{DynamicObject, Patch, PatchParams};
+use std::time::Duration;
+
+use slipway_crd::Deployment;
 use slipway_domain::code::Code;
 
-use super::access::{Access, Globals, object_name};
+use super::access::{Access, Globals};
+use super::asked::{Asked, Common};
 use super::intent::{Entry, Intent};
+use super::outcome::{Decision, Far};
 use super::output::{self, Output};
 use super::paint::Paint;
 use super::seen::{self, Seen};
 use super::waiting::Patience;
-use super::{card, clock, next, prompt, refusal, waiting};
+use super::{card, clock, freeze, hint, next, prompt, refusal, twice, waiting};
 use crate::{Failure, answer};
 
-/// The field manager of every entry.
-pub(super) const FIELD_MANAGER: &str = "kubectl-slipway";
 /// How often a decision is sent again because the object changed in a way that does not matter to it.
 const TRIES: usize = 5;
-
-/// What every decision takes.
-#[derive(Debug, Clone, clap::Args)]
-struct Common {
-    /// The Deployment.
-    #[arg(value_name = "DEPLOYMENT", value_parser = object_name)]
-    name: String,
-    #[command(flatten)]
-    patience: Patience,
-    /// Print the object in this format, and nothing else.
-    #[arg(short, long, value_enum)]
-    output: Option<Output>,
-}
-
-/// What pins a decision to what was looked at.
-#[derive(Debug, Clone, clap::Args)]
-struct Pinned {
-    /// The preview or the rollback that you looked at; if another stands by now, nothing is done.
-    #[arg(long = "ref", value_name = "REF")]
-    reference: Option<String>,
-}
-
-/// A confirmation or an approval.
-#[derive(Debug, clap::Args)]
-pub(super) struct Judgement {
-    #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
-    pinned: Pinned,
-    /// Do not ask.
-    #[arg(short, long)]
-    yes: bool,
-    /// Anything worth saying.
-    #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
-    note: Option<String>,
-}
-
-/// A rejection.
-#[derive(Debug, clap::Args)]
-pub(super) struct Refusal {
-    #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
-    pinned: Pinned,
-    /// Why.
-    #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
-    note: String,
-}
-
-/// A report that may go without a reason.
-#[derive(Debug, clap::Args)]
-pub(super) struct Report {
-    #[command(flatten)]
-    common: Common,
-    /// Anything worth saying.
-    #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
-    note: Option<String>,
-}
-
-/// An act that needs a reason.
-#[derive(Debug, clap::Args)]
-pub(super) struct Act {
-    #[command(flatten)]
-    common: Common,
-    /// Why.
-    #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
-    note: String,
-}
-
-/// A decision that someone asked for.
-#[derive(Debug)]
-pub(super) struct Asked {
-    intent: Intent,
-    common: Common,
-    reference: Option<String>,
-    yes: bool,
-    note: Option<String>,
-}
-
-impl Judgement {
-    pub(super) fn of(self, intent: Intent) -> Asked {
-        let Self { common, pinned: Pinned { reference }, yes, note } = self;
-        Asked { intent, common, reference, yes, note }
-    }
-}
-
-impl Refusal {
-    pub(super) fn asked(self) -> Asked {
-        let Self { common, pinned: Pinned { reference }, note } = self;
-        Asked { intent: Intent::Reject, common, reference, yes: true, note: Some(note) }
-    }
-}
-
-impl Report {
-    pub(super) fn of(self, intent: Intent) -> Asked {
-        let Self { common, note } = self;
-        Asked { intent, common, reference: None, yes: true, note }
-    }
-}
-
-impl Act {
-    pub(super) fn of(self, intent: Intent) -> Asked {
-        let Self { common, note } = self;
-        Asked { intent, common, reference: None, yes: true, note: Some(note) }
-    }
-}
+/// How long the controller may take to answer where nobody asked to wait for it.
+const ANSWER: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(globals: &Globals, asked: Asked) -> Result<(), Failure> {
-    let Asked { intent, common: Common { name, patience, output }, reference, yes, note } = asked;
+    let Asked { intent, common: Common { deployment, yes, patience, output }, reference, note } = asked;
+    let name = deployment.read()?;
     let access = globals.open().await?;
     let shown = Seen::read(&access, &name).await?;
     let subject = subject(intent, &shown, reference.as_deref())?;
@@ -135,19 +35,35 @@ pub(super) async fn run(globals: &Globals, asked: Asked) -> Result<(), Failure> 
         answer(&card::card(&shown, clock::now(), Paint::stdout()))?;
     }
     let actor = access.whoami().await?;
-    if intent.asks() {
-        prompt::confirm(&format!("{} {} as {actor}?", intent.verb(), card::short(&subject)), yes)?;
+    if let Some((question, next)) = question(&access, intent, &shown, &subject, &actor).await {
+        prompt::confirm(&question, yes, next)?;
     }
     let entry = Entry { actor: &actor, subject: &subject, note: note.as_deref() };
     let accepted = send(&access, intent, shown, entry).await?;
-    let who = format!("-n {} {name}", access.namespace);
-    if let Some(output) = output {
-        output::print(output, &output::bare(&accepted.raw), &[output::deployment(&name)])?;
-    } else {
-        let follows = next::after(intent, &accepted.object, &who);
-        answer(&format!("{} {} by {actor}\nnext: {follows}\n", output::deployment(&name), intent.done()))?;
+    match output {
+        Some(output) => output::print(output, &output::bare(&accepted.raw), &[output::deployment(&name)])?,
+        None => answer(&format!("{} {} by {actor}\n", output::deployment(&name), intent.done()))?,
     }
-    if patience.wait { moved_on(&access, intent, &accepted, entry, &patience, output.is_some()).await } else { Ok(()) }
+    follow(&access, &Decision { intent, entry, accepted: &accepted.object }, &patience, output).await
+}
+
+/// What a person is asked before anything is sent, and how to repeat where nobody can be asked.
+async fn question(
+    access: &Access,
+    intent: Intent,
+    shown: &Seen,
+    subject: &str,
+    actor: &str,
+) -> Option<(String, &'static str)> {
+    if intent.asks() {
+        let next = "look at what is shown, and repeat with --yes, and with --ref to name what you saw";
+        return Some((format!("{} {} as {actor}?", intent.verb(), card::short(subject)), next));
+    }
+    if intent == Intent::OverrideFreeze {
+        let why = freeze::needless(access, shown).await?;
+        return Some((format!("{why}; override it all the same, as {actor}?"), "if it is meant, repeat with --yes"));
+    }
+    None
 }
 
 /// What the decision names: what stands, and what the caller says to have seen.
@@ -164,10 +80,11 @@ fn subject(intent: Intent, shown: &Seen, pinned: Option<&str>) -> Result<String,
     let Some(stands) = stands else {
         let why =
             seen::condition(&shown.object, "Ready").map_or_else(String::new, |(_, message)| format!(": {message}"));
+        let code = Code::PreviewRequired;
         return Err(Failure::No(format!(
-            "{name} has no preview yet, so there is nothing to {} [{}]{why}\nnext: `kubectl slipway watch` follows it",
+            "{name} has no preview yet, so there is nothing to {} [{code}]{why}\nnext: {}",
             intent.verb(),
-            Code::PreviewRequired
+            hint::next(code)
         )));
     };
     match pinned {
@@ -182,15 +99,11 @@ fn subject(intent: Intent, shown: &Seen, pinned: Option<&str>) -> Result<String,
 
 /// Adds the entry, again after a conflict if what was shown still stands.
 async fn send(access: &Access, intent: Intent, shown: Seen, entry: Entry<'_>) -> Result<Seen, Failure> {
-    let api = Seen::api(access);
     let doing = format!("{} {}", intent.verb(), shown.name());
     let name = shown.object.metadata.name.clone().unwrap_or_default();
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let mut base = shown;
     for _ in 0..TRIES {
-        let patch = intent.patch(&base.raw, entry);
-        let sent: kube::Result<DynamicObject> = refusal::timed(api.patch(&name, &params, &Patch::Merge(&patch))).await;
-        match sent {
+        match access.say::<Deployment>(&name, &intent.patch(&base.raw, entry)).await {
             Ok(object) => return Seen::of(object),
             Err(error) if refusal::conflict(&error) => {
                 let again = Seen::read(access, &name).await?;
@@ -202,7 +115,11 @@ async fn send(access: &Access, intent: Intent, shown: Seen, entry: Entry<'_>) ->
                 }
                 base = again;
             }
-            Err(error) => return Err(refusal::said(&doing, &error)),
+            Err(error) => {
+                let who = seen::who(&base.object);
+                let before = refusal::invalid(&error).then(|| twice::told(intent, &base.object, entry, &who)).flatten();
+                return Err(before.unwrap_or_else(|| refusal::said(&doing, &error)));
+            }
         }
     }
     Err(Failure::No(format!(
@@ -211,63 +128,33 @@ async fn send(access: &Access, intent: Intent, shown: Seen, entry: Entry<'_>) ->
     )))
 }
 
-/// Waits until the decision has had its effect, and says which.
-async fn moved_on(
+/// Waits for what the controller makes of it, and says that and what follows.
+async fn follow(
     access: &Access,
-    intent: Intent,
-    accepted: &Seen,
-    entry: Entry<'_>,
+    decision: &Decision<'_>,
     patience: &Patience,
-    quiet: bool,
+    output: Option<Output>,
 ) -> Result<(), Failure> {
-    let name = accepted.object.metadata.name.clone().unwrap_or_default();
-    let before = accepted.object.clone();
-    let look = |now: &slipway_crd::Deployment| effect(intent, &before, now, entry);
-    let effect = waiting::until(access.api(), &name, Some(patience.timeout), look).await??;
-    if quiet { Ok(()) } else { answer(&format!("{} is {effect}\n", output::deployment(&name))) }
-}
-
-/// What became of a decision, once anything did.
-fn effect(
-    intent: Intent,
-    before: &slipway_crd::Deployment,
-    now: &slipway_crd::Deployment,
-    entry: Entry<'_>,
-) -> Option<Result<String, Failure>> {
-    let status = now.status.as_ref()?;
-    let name = now.metadata.name.clone().unwrap_or_default();
-    let void = status
-        .approval
-        .as_ref()
-        .is_some_and(|approval| approval.voided.contains(&format!("{}@{}", entry.actor, entry.subject)));
-    if intent.names_subject() && void {
-        let code =
-            if now.spec.requester.as_deref() == Some(entry.actor) { Code::SelfApproval } else { Code::PreviewExpired };
-        return Some(Err(Failure::No(format!(
-            "{name}: this review does not count [{code}]: its history says why\nnext: `kubectl slipway history {name}`"
-        ))));
-    }
-    let rollback = |object: &slipway_crd::Deployment| {
-        object
-            .status
-            .as_ref()
-            .and_then(|status| status.rollback.as_ref())
-            .map(|rollback| (rollback.id.clone(), rollback.state))
+    let name = decision.accepted.metadata.name.clone().unwrap_or_default();
+    let far = if patience.wait { Far::Moved } else { Far::Heard };
+    let look = |now: &Deployment| decision.outcome(now, far).map(|outcome| outcome.map(|is| (is, now.clone())));
+    let found = if patience.wait {
+        Some(waiting::until(access.api(), &name, Some(patience.timeout), look).await?)
+    } else {
+        // The decision is taken whether its outcome can be seen or not.
+        waiting::within(access.api(), &name, ANSWER, look).await.unwrap_or_default()
     };
-    let moved = match intent {
-        Intent::AfterReview => status.break_glass == Some(slipway_crd::deployment_status::Glass::Reviewed),
-        Intent::OverrideFreeze => status.freeze_overridden || status.phase != seen::phase(before),
-        _ => status.phase != seen::phase(before) || rollback(now) != rollback(before),
+    let who = seen::who(decision.accepted);
+    let Some((is, now)) = found.transpose()? else {
+        eprintln!(
+            "warning: the controller has not answered yet, so nobody knows what comes of it\n\
+             next: `kubectl slipway watch {who}` follows it, `kubectl slipway doctor` tells whether the controller is alive"
+        );
+        return Ok(());
     };
-    let refused = status.rollback.as_ref().filter(|_| intent == Intent::Rollback && rollback(now) != rollback(before));
-    if let Some(wrong) =
-        refused.filter(|rollback| !rollback.state.open()).and_then(|rollback| rollback.diagnostics.as_ref())
-    {
-        return Some(Err(Failure::No(format!("{name} is not rolled back [{}]: {}", wrong.code, wrong.message))));
+    if output.is_some() {
+        return Ok(());
     }
-    moved.then(|| {
-        let rollback = rollback(now).filter(|now| Some(now) != rollback(before).as_ref());
-        let rollback = rollback.map(|(_, state)| format!(", its rollback {}", state.as_str())).unwrap_or_default();
-        Ok(format!("{}{rollback}", status.phase))
-    })
+    let next = next::after(decision.intent, &now, &who);
+    answer(&format!("{} is {is}\nnext: {next}\n", output::deployment(&name)))
 }

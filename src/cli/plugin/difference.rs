@@ -18,7 +18,7 @@ use slipway_k8s::target::{GroupKind, Target};
 
 use super::access::Access;
 use super::seen::{self, Seen};
-use super::{refusal, table};
+use super::{refusal, table, variables};
 
 /// What the difference is, or why it cannot be told.
 pub(super) struct Difference {
@@ -40,8 +40,14 @@ async fn outlook(access: &Access, caller: &str, seen: &Seen, since: &mut Vec<Str
     let environment: Environment = read(access.api(), "environment", name).await?;
     since.extend(changed(&environment, seen.status().and_then(|status| status.preview.as_ref()).map(|made| made.at)));
     let target = target(&environment, caller, &seen.object.spec.service)?;
-    let (release, variables) = wanted(seen)?;
+    let (release, wanted) = wanted(seen)?;
     let release: Release = read(access.api(), "release", release).await?;
+    if let Some(missing) = variables::missing(&release, wanted) {
+        return Err(format!(
+            "{}\nnext: what is asked never changes: create another Deployment with {}",
+            missing.sentence, missing.flags
+        ));
+    }
     let previewed = seen.status().and_then(|status| status.preview.as_ref()?.release_digest.clone());
     let digest = parse::release_digest(&release).to_string();
     if seen::awaiting(&seen.object).is_none() && previewed.is_some_and(|previewed| previewed != digest) {
@@ -51,7 +57,7 @@ async fn outlook(access: &Access, caller: &str, seen: &Seen, since: &mut Vec<Str
         ));
     }
     let key = SecretKey::new(rand::random());
-    let rendered = rendered(&release, variables, &target, &key)?;
+    let rendered = rendered(&release, wanted, &target, &key)?;
     let service = environment.status.iter().flat_map(|status| &status.services);
     let service = service.into_iter().find(|service| service.service == seen.object.spec.service);
     let inventory: Vec<ObjectRef> =

@@ -6,15 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use serde_json::{Value, json};
+use slipway_domain::guard::Problem;
 
 use super::access::{Access, Globals};
 use super::inbox::listed;
-use super::installed::{self, Condition, Installed};
+use super::installed::{self, DEFINITION, Installed, State};
 use super::output::{self, Output};
 use super::paint::Paint;
 use super::rights::{self, Rights, VERBS};
 use super::table::{Table, plain};
-use super::{clock, refusal};
+use super::{clock, name, refusal};
 use crate::{Failure, answer};
 
 /// What is looked at.
@@ -23,16 +24,22 @@ pub(super) struct Arguments {
     /// Ask for your rights in all namespaces.
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// The namespace of the lease that says which controller leads.
-    #[arg(long, value_name = "NAME", default_value = slipway_crd::install::NAMESPACE)]
-    lease_namespace: String,
+    /// The namespace that Slipway is installed in; left out: the one whose account its policies name.
+    #[arg(long, value_name = "NAME", value_parser = name::namespace)]
+    slipway_namespace: Option<String>,
+    /// The namespace of the lease that says which controller leads; left out: Slipway's own.
+    #[arg(long, value_name = "NAME", value_parser = name::namespace)]
+    lease_namespace: Option<String>,
     /// The name of that lease.
-    #[arg(long, value_name = "NAME", default_value = "slipway")]
+    #[arg(long, value_name = "NAME", default_value = "slipway", value_parser = name::object)]
     lease_name: String,
     /// Print what was found in this format.
     #[arg(short, long, value_enum)]
     output: Option<Output>,
 }
+
+/// Who may look where people usually may not.
+const AUDITOR: &str = "who has the role slipway-auditor";
 
 /// What is known of the controller.
 #[derive(Debug)]
@@ -80,11 +87,11 @@ impl Pulse {
 }
 
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { all_namespaces, lease_namespace, lease_name, output } = arguments;
+    let Arguments { all_namespaces, slipway_namespace, lease_namespace, lease_name, output } = arguments;
     let access = globals.open().await?;
     let caller = access.whoami().await?;
-    let installed = installed::look(&access).await?;
-    let pulse = pulse(&access, &lease_namespace, &lease_name).await;
+    let installed = installed::look(&access, slipway_namespace.as_deref()).await?;
+    let pulse = pulse(&access, lease_namespace.as_deref().unwrap_or(&installed.namespace), &lease_name).await;
     // Without the definitions there is nothing to have rights on.
     let environments = match listed(access.some(all_namespaces), "listing Environments").await {
         Ok(environments) => environments,
@@ -98,8 +105,7 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
         Some(output) => output::print(output, &all(&caller, &installed, &pulse, &rights), &names(&installed))?,
         None => answer(&report(&caller, &installed, &pulse, &rights, all_namespaces, Paint::stdout()))?,
     }
-    let wrong = installed.iter().any(|one| matches!(one.condition, Condition::Missing | Condition::Altered(_)));
-    if wrong || pulse.wrong() {
+    if installed.wrong() || pulse.wrong() {
         return Err(Failure::No("not everything is as it should be: see what is marked above".to_owned()));
     }
     Ok(())
@@ -110,6 +116,9 @@ async fn pulse(access: &Access, namespace: &str, name: &str) -> Pulse {
     let lease = match refusal::timed(api.get(name)).await {
         Ok(lease) => lease,
         Err(error) if refusal::missing(&error) => return Pulse::Never,
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            return Pulse::Unknown(format!("you may not see its lease in namespace {namespace}; {AUDITOR} may"));
+        }
         Err(kube::Error::Api(status)) => return Pulse::Unknown(status.message.clone()),
         Err(error) => return Pulse::Unknown(slipway_controller::explain(&error)),
     };
@@ -130,29 +139,16 @@ fn judged(lease: &Lease, now: Timestamp) -> Pulse {
 
 fn report(
     caller: &str,
-    installed: &[Installed],
+    installed: &Installed,
     pulse: &Pulse,
     rights: &[Rights],
     everywhere: bool,
     paint: Paint,
 ) -> String {
-    let mut text = format!("You are {}.\n\n{}\n", plain(caller), paint.bold("Installed"));
-    let mut broken = false;
-    for one in installed {
-        let state = match &one.condition {
-            Condition::Same => paint.green("as generated"),
-            Condition::Missing => paint.red("missing"),
-            Condition::Altered(fields) => format!("{} in {}", paint.red("altered"), plain(&fields.join(", "))),
-            Condition::Unknown(why) => format!("{}: {}", paint.yellow("not known"), plain(why)),
-        };
-        broken |= matches!(one.condition, Condition::Missing | Condition::Altered(_));
-        let _ = writeln!(text, "  {} {}  {state}", one.kind, one.name);
-    }
-    if broken {
-        text.push_str(
-            "  next: `slipway manifests | kubectl apply --server-side -f -`, of the controller's own version\n",
-        );
-    }
+    let namespace = plain(&installed.namespace);
+    let heading = paint.bold("Installed");
+    let mut text = format!("You are {}.\n\n{heading}, for Slipway in namespace {namespace}\n", plain(caller));
+    text.push_str(&parts(installed, paint));
     let alive = pulse.text(clock::now(), paint);
     let _ = writeln!(text, "\n{}\n  {alive}\n\n{}", paint.bold("Controller"), paint.bold("What you may do"));
     if rights.is_empty() {
@@ -173,17 +169,60 @@ fn report(
     text
 }
 
-fn all(caller: &str, installed: &[Installed], pulse: &Pulse, rights: &[Rights]) -> Value {
-    let installed: Vec<Value> = installed
+/// What is as generated and what is not; what the caller may not see in one line.
+fn parts(installed: &Installed, paint: Paint) -> String {
+    let mut text = String::new();
+    for part in &installed.parts {
+        let state = match &part.state {
+            State::Same => paint.green("as generated"),
+            State::Wrong(Problem::Missing) => paint.red("missing"),
+            State::Wrong(Problem::Deleting) => paint.red("being deleted"),
+            State::Wrong(Problem::Altered { at }) => format!("{} at {}", paint.red("altered"), plain(at)),
+            State::Unknown(why) | State::Wrong(Problem::Unread { why }) => {
+                format!("{}: {}", paint.yellow("not known"), plain(why))
+            }
+            State::Hidden => continue,
+        };
+        let _ = writeln!(text, "  {} {}  {state}", part.kind, part.name);
+    }
+    if installed.wrong() {
+        text.push_str(
+            "  next: bring it back as it was: `slipway manifests | kubectl apply --server-side -f -`, or the chart, of the \
+             controller's own version; what is altered is deleted first\n",
+        );
+    }
+    let hidden = |definition: bool| {
+        let of = |kind: &str| (kind == DEFINITION) == definition;
+        installed.parts.iter().filter(|part| part.state == State::Hidden && of(&part.kind)).count()
+    };
+    if hidden(false) > 0 {
+        let _ = writeln!(
+            text,
+            "  you may not see the {} policies and bindings that check who decides; {AUDITOR} may. Whether they are in \
+             force the controller says: it is ready then (/readyz), and what waits because they are not names them",
+            hidden(false)
+        );
+    }
+    if hidden(true) > 0 {
+        let _ = writeln!(text, "  you may not see the {} definitions; who administers the cluster may", hidden(true));
+    }
+    text
+}
+
+fn all(caller: &str, installed: &Installed, pulse: &Pulse, rights: &[Rights]) -> Value {
+    let parts: Vec<Value> = installed
+        .parts
         .iter()
-        .map(|one| {
-            let (state, detail) = match &one.condition {
-                Condition::Same => ("asGenerated", Value::Null),
-                Condition::Missing => ("missing", Value::Null),
-                Condition::Altered(fields) => ("altered", json!(fields)),
-                Condition::Unknown(why) => ("unknown", json!(why)),
+        .map(|part| {
+            let (state, detail) = match &part.state {
+                State::Same => ("asGenerated", Value::Null),
+                State::Wrong(Problem::Missing) => ("missing", Value::Null),
+                State::Wrong(Problem::Deleting) => ("deleting", Value::Null),
+                State::Wrong(Problem::Altered { at }) => ("altered", json!(at)),
+                State::Hidden => ("hidden", Value::Null),
+                State::Unknown(why) | State::Wrong(Problem::Unread { why }) => ("unknown", json!(why)),
             };
-            json!({"kind": one.kind, "name": one.name, "state": state, "detail": detail})
+            json!({"kind": part.kind, "name": part.name, "state": state, "detail": detail})
         })
         .collect();
     let rights: Vec<Value> = rights
@@ -194,11 +233,14 @@ fn all(caller: &str, installed: &[Installed], pulse: &Pulse, rights: &[Rights]) 
             json!({"namespace": one.namespace, "environment": one.environment, "verbs": held})
         })
         .collect();
-    json!({"you": caller, "installed": installed, "controller": pulse.json(), "rights": rights})
+    json!({
+        "you": caller, "namespace": installed.namespace, "installed": parts, "controller": pulse.json(),
+        "rights": rights,
+    })
 }
 
-fn names(installed: &[Installed]) -> Vec<String> {
-    installed.iter().map(|one| format!("{}/{}", one.kind.to_lowercase(), one.name)).collect()
+fn names(installed: &Installed) -> Vec<String> {
+    installed.parts.iter().map(|part| format!("{}/{}", part.kind.to_lowercase(), part.name)).collect()
 }
 
 #[cfg(test)]

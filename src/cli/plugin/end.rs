@@ -1,9 +1,11 @@
-//! Whether a Deployment has ended, and how.
+//! Whether a Deployment has ended, and how; or whether it stands still until someone does something.
 
 use slipway_crd::Deployment;
 use slipway_domain::phase::Phase;
 
-use super::seen;
+use super::table::plain;
+use super::{hint, seen};
+use crate::Failure;
 
 /// How a Deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +29,35 @@ pub(super) fn of(object: &Deployment) -> Option<End> {
 
 /// A rollback is asked for or under way.
 fn rolling_back(object: &Deployment) -> bool {
-    let Some(status) = &object.status else { return false };
-    let newest = status.rollback.as_ref();
-    let known = |id: &String| status.handled_rollbacks.contains(id) || newest.is_some_and(|newest| newest.id == *id);
-    newest.is_some_and(|newest| newest.state.open()) || object.spec.rollbacks.iter().any(|asked| !known(&asked.id))
+    let newest = object.status.as_ref().and_then(|status| status.rollback.as_ref());
+    newest.is_some_and(|newest| newest.state.open()) || unheard(object)
+}
+
+/// A rollback is asked for, and the controller has not taken note of it.
+pub(super) fn unheard(object: &Deployment) -> bool {
+    let status = object.status.as_ref();
+    let newest = status.and_then(|status| status.rollback.as_ref());
+    let handled = |id: &String| status.is_some_and(|status| status.handled_rollbacks.contains(id));
+    let known = |id: &String| handled(id) || newest.is_some_and(|newest| newest.id == *id);
+    object.spec.rollbacks.iter().any(|asked| !known(&asked.id))
+}
+
+/// Why it stands still, and what to do, where only a person or another object can help.
+pub(super) fn stalled(object: &Deployment) -> Option<Failure> {
+    if of(object).is_some() {
+        return None;
+    }
+    let (reason, message) = seen::stalled(object)?;
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let wrong = object.status.as_ref().and_then(|status| status.diagnostics.as_ref());
+    let code = wrong.map(|wrong| format!(" [{}]", wrong.code)).unwrap_or_default();
+    let next = wrong.and_then(|wrong| hint::of(&wrong.code)).unwrap_or("do what it says; it goes on by itself then");
+    Some(Failure::No(format!(
+        "{name} stands still, {reason}{code}: {}\nnext: {next}; where that is no use, `kubectl slipway abort {} -m WHY` \
+         and create another Deployment",
+        plain(message),
+        seen::who(object)
+    )))
 }
 
 #[cfg(test)]

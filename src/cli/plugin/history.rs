@@ -10,7 +10,8 @@ use kube::api::{Api, ListParams};
 use serde_json::json;
 use slipway_domain::event::Event;
 
-use super::access::{Globals, object_name};
+use super::access::Globals;
+use super::name::OfDeployment;
 use super::output::{self, Output};
 use super::paint::Paint;
 use super::refusal;
@@ -22,9 +23,8 @@ use crate::{Failure, answer};
 /// Whose history.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The Deployment.
-    #[arg(value_name = "DEPLOYMENT", value_parser = object_name)]
-    name: String,
+    #[command(flatten)]
+    deployment: OfDeployment,
     /// The archive, or a copy of it: it has everything, also of what is deleted. No cluster is asked.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -37,7 +37,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { name, database, limit, output } = arguments;
+    let Arguments { deployment, database, limit, output } = arguments;
+    let name = deployment.read()?;
     if let Some(database) = database {
         let namespace = match globals.namespace() {
             Some(namespace) => namespace.to_owned(),

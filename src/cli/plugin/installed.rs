@@ -1,126 +1,175 @@
 //! Whether what is installed is what this version generates: present, and saying the same.
+//!
+//! Policies are compared as the controller compares them before it believes anyone. Definitions have no such judge: of
+//! them all that is generated has to be there, and nothing else among the versions.
 
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
+use slipway_crd::install::{self, NAMESPACE};
+use slipway_crd::likeness::{self, KINDS, Model, SELECTOR, models, models_in};
+use slipway_domain::admission::CONTROLLER_ACCOUNT;
+use slipway_domain::guard::Problem;
 
 use super::access::Access;
-use super::refusal;
+use super::{name, refusal};
 use crate::Failure;
 
+/// The kind of a definition.
+pub(super) const DEFINITION: &str = "CustomResourceDefinition";
+
 /// How one object of the installation is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
     /// As generated.
     Same,
-    /// It is not there.
-    Missing,
-    /// These fields are not as generated.
-    Altered(Vec<String>),
+    /// It is not.
+    Wrong(Problem),
+    /// The caller may not see it.
+    Hidden,
     /// It could not be read.
     Unknown(String),
 }
 
 /// One object of the installation, by kind and name.
 #[derive(Debug)]
-pub(super) struct Installed {
+pub(super) struct Part {
     pub(super) kind: String,
     pub(super) name: String,
-    pub(super) condition: Condition,
+    pub(super) state: State,
 }
 
-/// Fields that the API server fills in where nothing is said, and what it fills in.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("strategy", "None"),
-    ("matchPolicy", "Equivalent"),
-    ("scope", "*"),
-    ("failurePolicy", "Fail"),
-    ("listKind", ""),
-    ("singular", ""),
-];
+/// All that is installed.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// The namespace of Slipway itself: the one that was named, or whose account the policies let write status.
+    pub(super) namespace: String,
+    pub(super) parts: Vec<Part>,
+}
 
-/// Looks at the definitions and the policies that are generated.
-pub(super) async fn look(access: &Access) -> Result<Vec<Installed>, Failure> {
-    let mut found = Vec::new();
-    for wanted in generated()? {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (kind, name) = (text(&wanted["kind"]), text(&wanted["metadata"]["name"]));
-        let api_version = text(&wanted["apiVersion"]);
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-        let api: Api<DynamicObject> = Api::all_with(access.client.clone(), &resource);
-        let condition = match refusal::timed(api.get(&name)).await {
-            Ok(live) => compared(&wanted, &serde_json::to_value(live).unwrap_or_default()),
-            Err(error) if refusal::missing(&error) => Condition::Missing,
-            Err(kube::Error::Api(status)) => Condition::Unknown(status.message.clone()),
-            Err(error) => return Err(refusal::said("looking at what is installed", &error)),
-        };
-        found.push(Installed { kind, name, condition });
+impl Installed {
+    /// Whether something is there that should be otherwise, or is not there.
+    pub(super) fn wrong(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part.state, State::Wrong(_)))
     }
-    Ok(found)
 }
 
-/// The definitions and the policies, out of everything that is generated.
-fn generated() -> Result<Vec<Value>, Failure> {
+/// What the server shows of one kind.
+enum Shown {
+    Objects(Vec<Value>),
+    Not(State),
+}
+
+/// Looks at the definitions and the policies that are generated, for Slipway in `namespace`.
+pub(super) async fn look(access: &Access, namespace: Option<&str>) -> Result<Installed, Failure> {
     let unread =
-        |error: &dyn std::error::Error| Failure::No(format!("what should be installed cannot be told: {error}"));
-    let text = slipway_crd::install::everything().map_err(|error| unread(&error))?;
-    let documents: Result<Vec<Value>, _> = text.split("\n---\n").map(serde_yaml::from_str).collect();
-    let documents = documents.map_err(|error| unread(&error))?;
-    let guards = |object: &Value| {
-        let kind = object["kind"].as_str().unwrap_or_default();
-        kind == "CustomResourceDefinition" || kind.contains("AdmissionPolicy")
-    };
-    Ok(documents.into_iter().filter(guards).collect())
-}
-
-fn compared(wanted: &Value, live: &Value) -> Condition {
-    let mut altered = Vec::new();
-    if !live["metadata"]["deletionTimestamp"].is_null() {
-        altered.push("metadata.deletionTimestamp".to_owned());
+        |error: install::GenerateError| Failure::No(format!("what should be installed cannot be told: {error}"));
+    let definitions = install::definitions().map_err(unread)?;
+    let shown = listed(access, "apiextensions.k8s.io", "v1", DEFINITION).await?;
+    let mut parts: Vec<Part> = definitions.iter().map(|wanted| definition(wanted, &shown)).collect();
+    let mut policies = Vec::with_capacity(KINDS.len());
+    for kind in KINDS {
+        policies.push((kind, listed(access, likeness::GROUP, likeness::VERSION, kind).await?));
     }
-    differences(&wanted["spec"], &live["spec"], "spec", &mut altered);
-    if altered.is_empty() { Condition::Same } else { Condition::Altered(altered) }
+    let objects = policies.iter().filter_map(|(_, shown)| match shown {
+        Shown::Objects(objects) => Some(objects),
+        Shown::Not(_) => None,
+    });
+    let namespace = namespace.map(str::to_owned).or_else(|| home(objects.flatten()));
+    let namespace = namespace.unwrap_or_else(|| NAMESPACE.to_owned());
+    for model in models_in(&namespace) {
+        let shown = policies.iter().find(|(kind, _)| *kind == model.kind).map(|(_, shown)| shown);
+        let judge = |live: &Value| model.problem(&live["spec"], going(live));
+        let state = shown.map_or(State::Wrong(Problem::Missing), |shown| state(shown, &model.name, judge));
+        parts.push(Part { kind: model.kind.clone(), name: model.name.clone(), state });
+    }
+    Ok(Installed { namespace, parts })
 }
 
-/// The fields that differ. What the server fills in where nothing is said is no difference.
-fn differences(wanted: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
+async fn listed(access: &Access, group: &str, version: &str, kind: &str) -> Result<Shown, Failure> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let api: Api<DynamicObject> = Api::all_with(access.client.clone(), &resource);
+    match refusal::timed(api.list(&ListParams::default().labels(SELECTOR))).await {
+        Ok(list) => Ok(Shown::Objects(list.items.iter().map(|item| serde_json::json!(item)).collect())),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(Shown::Not(State::Hidden)),
+        Err(kube::Error::Api(status)) => Ok(Shown::Not(State::Unknown(status.message.clone()))),
+        Err(error) => Err(refusal::said("looking at what is installed", &error)),
+    }
+}
+
+fn state(shown: &Shown, name: &str, judge: impl Fn(&Value) -> Option<Problem>) -> State {
+    let objects = match shown {
+        Shown::Objects(objects) => objects,
+        Shown::Not(state) => return state.clone(),
+    };
+    let found = objects.iter().find(|object| object["metadata"]["name"] == name);
+    found.map_or(Some(Problem::Missing), judge).map_or(State::Same, State::Wrong)
+}
+
+fn going(live: &Value) -> bool {
+    !live["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// The namespace whose account the policies let write status.
+fn home<'a>(mut policies: impl Iterator<Item = &'a Value>) -> Option<String> {
+    let (before, after) = CONTROLLER_ACCOUNT.split_once(NAMESPACE)?;
+    let (ours, end) = (naming_the_account(), format!("{after}'"));
+    policies.find_map(|policy| {
+        let text = policy["spec"].to_string();
+        let mut named = text.split(before).skip(1).filter_map(|rest| rest.split_once(end.as_str()));
+        let namespace = named.find_map(|(namespace, _)| name::namespace(namespace).ok());
+        namespace.filter(|_| ours.iter().any(|ours| policy["metadata"]["name"] == ours.as_str()))
+    })
+}
+
+fn naming_the_account() -> Vec<String> {
+    let names_it = |model: &Model| model.spec().to_string().contains(CONTROLLER_ACCOUNT);
+    models().into_iter().filter(names_it).map(|model| model.name).collect()
+}
+
+fn definition(wanted: &Value, shown: &Shown) -> Part {
+    let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
+    let judge = |live: &Value| {
+        if going(live) {
+            return Some(Problem::Deleting);
+        }
+        difference("spec", &wanted["spec"], &live["spec"]).map(|at| Problem::Altered { at })
+    };
+    Part { kind: DEFINITION.to_owned(), name: name.to_owned(), state: state(shown, name, judge) }
+}
+
+/// The first field that is not as generated. What the server adds of its own stands beside the versions.
+fn difference(path: &str, wanted: &Value, live: &Value) -> Option<String> {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => {
-            for (name, value) in wanted {
-                differences(value, live.get(name).unwrap_or(&Value::Null), &format!("{path}.{name}"), found);
-            }
-            let added = live.iter().filter(|(name, value)| !wanted.contains_key(*name) && !filled_in(name, value));
-            found.extend(added.map(|(name, _)| format!("{path}.{name}")));
+            let field = |name: &str| format!("{path}.{name}");
+            let among_versions = path.starts_with("spec.versions");
+            let mut kept = wanted.iter();
+            let changed =
+                kept.find_map(|(name, value)| difference(&field(name), value, live.get(name).unwrap_or(&Value::Null)));
+            let mut added = live.iter().filter(|(name, value)| !wanted.contains_key(*name) && !blank(value));
+            changed.or_else(|| added.next().filter(|_| among_versions).map(|(name, _)| field(name)))
         }
         (Value::Array(wanted), Value::Array(live)) if wanted.len() == live.len() => {
-            for (place, (wanted, live)) in wanted.iter().zip(live).enumerate() {
-                differences(wanted, live, &format!("{path}[{place}]"), found);
-            }
+            let mut pairs = wanted.iter().zip(live).enumerate();
+            pairs.find_map(|(place, (wanted, live))| difference(&format!("{path}[{place}]"), wanted, live))
         }
-        (Value::Number(wanted), Value::Number(live)) if wanted.as_f64() == live.as_f64() => {}
-        _ if wanted == live || (zero(wanted) && live.is_null()) => {}
-        _ => found.push(path.to_owned()),
+        (Value::Number(wanted), Value::Number(live)) if wanted.as_f64() == live.as_f64() => None,
+        _ if wanted == live || (blank(wanted) && live.is_null()) => None,
+        _ => Some(path.to_owned()),
     }
 }
 
-fn empty(value: &Value) -> bool {
+/// What the server leaves out.
+fn blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
+        Value::Bool(is) => !is,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Object(fields) => fields.is_empty(),
     }
-}
-
-/// The server leaves these out.
-fn zero(value: &Value) -> bool {
-    empty(value) || value == false || value == 0 || value == ""
-}
-
-fn filled_in(name: &str, value: &Value) -> bool {
-    let known = DEFAULTS.iter().any(|(field, default)| *field == name && (default.is_empty() || value == *default));
-    known || empty(value) || value.as_object().is_some_and(|map| map.iter().all(|(name, value)| filled_in(name, value)))
 }
 
 #[cfg(test)]
@@ -128,46 +177,54 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn policy() -> Value {
-        let all = generated().unwrap();
-        all.into_iter().find(|object| object["kind"] == "ValidatingAdmissionPolicy").unwrap()
-    }
-
-    fn differs(change: impl Fn(&mut Value)) -> Condition {
-        let mut live = policy();
-        live["spec"]["matchConstraints"]["namespaceSelector"] = json!({});
-        live["spec"]["matchConstraints"]["objectSelector"] = json!({});
+    fn altered(change: impl Fn(&mut Value)) -> State {
+        let wanted = install::definitions().unwrap().remove(0);
+        let mut live = wanted.clone();
+        live["spec"]["conversion"] = json!({"strategy": "None"});
+        live["spec"]["names"]["listKind"] = "DeploymentList".into();
         change(&mut live);
-        compared(&policy(), &live)
+        definition(&wanted, &Shown::Objects(vec![live])).state
     }
 
     #[test]
-    fn an_altered_policy_is_seen_and_defaults_are_not() {
-        assert_eq!(differs(|_| {}), Condition::Same);
-        let altered = |path: &str| Condition::Altered(vec![path.to_owned()]);
-        assert_eq!(differs(|live| live["spec"]["failurePolicy"] = "Ignore".into()), altered("spec.failurePolicy"));
-        let condition = json!([{"name": "never", "expression": "false"}]);
-        assert_eq!(
-            differs(|live| live["spec"]["matchConditions"] = condition.clone()),
-            altered("spec.matchConditions")
-        );
-        assert_eq!(
-            differs(|live| live["spec"]["matchConstraints"]["namespaceSelector"] = json!({"matchLabels": {"a": "b"}})),
-            altered("spec.matchConstraints.namespaceSelector")
-        );
-        assert_eq!(
-            differs(|live| live["spec"]["validations"][0]["expression"] = "true".into()),
-            altered("spec.validations[0].expression")
-        );
+    fn an_altered_definition_is_seen_and_what_the_server_fills_in_is_not() {
+        let at = |path: &str| State::Wrong(Problem::Altered { at: path.to_owned() });
+        assert_eq!(altered(|_| {}), State::Same);
+        assert_eq!(altered(|live| live["spec"]["scope"] = "Cluster".into()), at("spec.scope"));
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+        let loose = altered(|live| live.pointer_mut(schema).unwrap()["nullable"] = true.into());
+        assert_eq!(loose, at("spec.versions[0].schema.openAPIV3Schema.properties.spec.nullable"));
+        let fewer = altered(|live| {
+            let rules = live.pointer_mut(&format!("{schema}/x-kubernetes-validations")).unwrap();
+            rules.as_array_mut().unwrap().pop();
+        });
+        assert_eq!(fewer, at("spec.versions[0].schema.openAPIV3Schema.properties.spec.x-kubernetes-validations"));
+        let going = altered(|live| live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into());
+        assert_eq!(going, State::Wrong(Problem::Deleting));
+        assert_eq!(altered(|live| live["metadata"]["name"] = "other".into()), State::Wrong(Problem::Missing));
     }
 
     #[test]
-    fn all_definitions_and_policies_are_looked_at() {
-        let all = generated().unwrap();
-        let count = |kind: &str| all.iter().filter(|object| object["kind"].as_str() == Some(kind)).count();
-        assert_eq!(count("CustomResourceDefinition"), 4);
-        assert_eq!(count("MutatingAdmissionPolicy"), count("MutatingAdmissionPolicyBinding"));
-        assert_eq!(count("ValidatingAdmissionPolicy"), count("ValidatingAdmissionPolicyBinding"));
-        assert!(count("ValidatingAdmissionPolicy") > 0);
+    fn the_namespace_of_slipway_is_read_from_the_policies_that_name_its_account() {
+        let live = |namespace: &str| -> Vec<Value> {
+            let models = models_in(namespace);
+            models.iter().map(|model| json!({"metadata": {"name": model.name}, "spec": model.spec()})).collect()
+        };
+        for namespace in [NAMESPACE, "deploys", "a"] {
+            assert_eq!(home(live(namespace).iter()).as_deref(), Some(namespace));
+        }
+        assert_eq!(home(std::iter::empty()), None);
+        // Another's policy may name what account it likes.
+        let mut others = live("deploys");
+        for policy in &mut others {
+            policy["metadata"]["name"] = "theirs".into();
+        }
+        assert_eq!(home(others.iter()), None);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_wrong() {
+        let wanted = install::definitions().unwrap().remove(0);
+        assert_eq!(definition(&wanted, &Shown::Not(State::Hidden)).state, State::Hidden);
     }
 }

@@ -1,13 +1,16 @@
 //! `kubectl slipway new`: a Deployment from flags, to be read, kept in a repository, and applied.
 
-use kube::ResourceExt as _;
-use kube::api::{Api, DynamicObject, PostParams};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use super::access::Globals;
-use super::decide::FIELD_MANAGER;
+use kube::ResourceExt as _;
+use kube::api::{Api, DynamicObject};
+use serde_json::{Value, json};
+use slipway_crd::{Deployment, Release};
+use slipway_domain::name::{EnvironmentName, ReleaseName, ServiceName};
+
+use super::access::{Access, Globals};
 use super::output::{self, Output};
-use super::{refusal, seen};
+use super::{name, refusal, variables};
 use crate::{Failure, answer};
 
 /// What is asked for.
@@ -15,38 +18,39 @@ use crate::{Failure, answer};
 #[command(group = clap::ArgGroup::new("operation").required(true))]
 pub(super) struct Arguments {
     /// The name of the Deployment.
+    #[arg(value_parser = name::object)]
     name: String,
     /// The service that is changed.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME", value_parser = name::of::<ServiceName>)]
     service: String,
     /// The Environment it is changed in.
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = name::of::<EnvironmentName>)]
     environment: String,
     /// Put this Release in place.
-    #[arg(long, value_name = "NAME", group = "operation")]
+    #[arg(long, value_name = "NAME", group = "operation", value_parser = name::of::<ReleaseName>)]
     release: Option<String>,
     /// Record this version, where people do the work.
     #[arg(long, value_name = "VERSION", group = "operation")]
     version: Option<String>,
     /// Go back to this older Release.
-    #[arg(long, value_name = "NAME", group = "operation")]
+    #[arg(long, value_name = "NAME", group = "operation", value_parser = name::of::<ReleaseName>)]
     back_to: Option<String>,
     /// The work that this belongs to, a link or a number; may be repeated.
     #[arg(long = "work", value_name = "REFERENCE", required = true)]
     work: Vec<String>,
     /// What is done should this turn out badly.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = name::prose)]
     rollback_plan: String,
     /// What could go wrong. A production Environment asks for it.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = name::prose)]
     risk: Option<String>,
     /// Who wants it; left out: whoever creates it.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", value_parser = name::person)]
     requester: Option<String>,
     /// A value for `${NAME}` in the release; may be repeated. No secrets: everyone who sees the object sees it.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
-    /// Create it, instead of printing it.
+    /// Create it, instead of printing it. What its release asks for with `${NAME}` has to be given then.
     #[arg(long)]
     apply: bool,
     /// Print it in this format; left out: as YAML, and of what was created the name.
@@ -56,11 +60,35 @@ pub(super) struct Arguments {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not NAME=VALUE"))?;
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !letters || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(format!(
+            "{name:?} cannot be asked for: a name is letters, digits or '_', and begins with no digit"
+        ));
+    }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Refuses what could never be previewed, because nothing that is asked can be given later.
+async fn complete(access: &Access, release: &str, given: &[(String, String)]) -> Result<(), Failure> {
+    let api: Api<Release> = access.api();
+    let release = match refusal::asked(&format!("reading release {release}"), api.get(release)).await {
+        Ok(release) => release,
+        // It may come later, or be nothing that this person may see.
+        Err(failure) => {
+            eprintln!("warning: {failure}");
+            return Ok(());
+        }
+    };
+    let given: BTreeMap<String, String> = given.iter().cloned().collect();
+    let Some(missing) = variables::missing(&release, &given) else { return Ok(()) };
+    Err(Failure::Usage(format!("nothing was created: {}\nnext: repeat with {}", missing.sentence, missing.flags)))
 }
 
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
     let (name, apply, output) = (arguments.name.clone(), arguments.apply, arguments.output);
+    let release = arguments.release.clone().or_else(|| arguments.back_to.clone());
+    let given = arguments.variables.clone();
     let mut object = object(arguments);
     if !apply {
         if let Some(namespace) = globals.namespace() {
@@ -69,13 +97,14 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
         return output::print(output.unwrap_or(Output::Yaml), &object, &[output::deployment(&name)]);
     }
     let access = globals.open().await?;
+    if let Some(release) = release {
+        complete(&access, &release, &given).await?;
+    }
     object["metadata"]["namespace"] = access.namespace.as_str().into();
     let doing = format!("creating {}/{name}", access.namespace);
     let object: DynamicObject =
         serde_json::from_value(object).map_err(|error| Failure::Usage(format!("{doing}: {error}")))?;
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let api: Api<DynamicObject> = seen::Seen::api(&access);
-    let created = refusal::asked(&doing, api.create(&params, &object)).await?;
+    let created = access.create::<Deployment>(&object).await.map_err(|error| refusal::said(&doing, &error))?;
     let who = format!("-n {} {name}", access.namespace);
     match output {
         Some(output) => {
@@ -118,8 +147,7 @@ fn object(arguments: Arguments) -> Value {
         spec[field] = value.into();
     }
     if !variables.is_empty() {
-        let variables: Map<String, Value> = variables.into_iter().map(|(name, value)| (name, value.into())).collect();
-        spec["variables"] = variables.into();
+        spec["variables"] = json!(variables.into_iter().collect::<BTreeMap<_, _>>());
     }
     let version = format!("{}/{}", slipway_crd::GROUP, slipway_crd::VERSION);
     json!({"apiVersion": version, "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
@@ -170,6 +198,14 @@ mod tests {
         let wanted = json!({"apiVersion": version, "kind": "Deployment", "metadata": {"name": "web-v2"}, "spec": spec});
         assert_eq!(read, wanted, "{text}");
         serde_json::from_value::<slipway_crd::Deployment>(read).unwrap();
+    }
+
+    #[test]
+    fn a_variable_has_a_name_that_a_release_can_ask_for() {
+        assert_eq!(variable("LOG_LEVEL=a=b"), Ok(("LOG_LEVEL".to_owned(), "a=b".to_owned())));
+        for wrong in ["A", "=x", "1A=x", "A-B=x", "Ä=x"] {
+            assert!(variable(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

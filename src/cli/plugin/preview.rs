@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::access::{Globals, object_name};
+use super::access::Globals;
+use super::name::OfDeployment;
 use super::output::{self, Output};
 use super::paint::Paint;
 use super::seen::Seen;
@@ -14,9 +15,8 @@ use crate::{Failure, answer};
 /// What is shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The Deployment.
-    #[arg(value_name = "DEPLOYMENT", value_parser = object_name)]
-    name: String,
+    #[command(flatten)]
+    deployment: OfDeployment,
     /// Only what the controller found, without the difference.
     #[arg(long)]
     summary: bool,
@@ -25,7 +25,11 @@ pub(super) struct Arguments {
     output: Option<Output>,
 }
 
-pub(super) async fn run(globals: &Globals, Arguments { name, summary, output }: Arguments) -> Result<(), Failure> {
+pub(super) async fn run(
+    globals: &Globals,
+    Arguments { deployment, summary, output }: Arguments,
+) -> Result<(), Failure> {
+    let name = deployment.read()?;
     let access = globals.open().await?;
     let seen = Seen::read(&access, &name).await?;
     let paint = Paint::stdout();

@@ -4,14 +4,14 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::Failure;
 
-/// Asks for a `y`. Where nobody could be asked, `--yes` has to have been given.
-pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+/// Asks for a `y`. Where nobody could be asked, `--yes` has to have been given: `next` says how to repeat.
+pub(super) fn confirm(question: &str, yes: bool, next: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(Failure::Usage(format!(
-            "nobody can be asked {question:?}: this is no terminal\nnext: look at what is shown, and repeat with --yes, and with --ref to name what you saw"
+            "nothing was done: this is no terminal, so nobody can be asked: {question}\nnext: {next}"
         )));
     }
     eprint!("{question} [y/N] ");
@@ -19,7 +19,7 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line);
     match read {
-        Ok(_) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
+        Ok(_) if matches!(line.trim().to_lowercase().as_str(), "y" | "yes") => Ok(()),
         Ok(_) => Err(Failure::No("nothing was done: the answer was not y".to_owned())),
         Err(error) => Err(Failure::No(format!("nothing was done: the answer cannot be read: {error}"))),
     }

@@ -1,10 +1,16 @@
-//! A refusal in the API server's own words, with its code, and what to do next.
+//! A refusal of the API server: what its rule says, with the rule's code, and what to do next.
+//!
+//! A policy of Slipway's speaks in sentences of the domain, which stand as they are. What the schema says is put into words
+//! here and nowhere else. Everything else is said as the API server says it.
 
 use std::future::Future;
 use std::time::Duration;
 
 use kube::Error;
+use kube::core::Status;
+use slipway_domain::code::Code;
 
+use super::{hint, schema};
 use crate::Failure;
 
 /// How long the API server may take to answer.
@@ -31,6 +37,11 @@ pub(super) fn missing(error: &Error) -> bool {
     code(error) == Some(404)
 }
 
+/// The schema does not accept the object.
+pub(super) fn invalid(error: &Error) -> bool {
+    code(error) == Some(422)
+}
+
 /// The HTTP status of a refusal.
 pub(super) fn code(error: &Error) -> Option<u16> {
     match error {
@@ -47,31 +58,50 @@ pub(super) fn said(doing: &str, error: &Error) -> Failure {
             "{doing}: the API server cannot be asked: {why}\nnext: see whether `kubectl version` answers"
         ));
     };
-    let reason = if status.reason.is_empty() { String::new() } else { format!(" {}", status.reason) };
-    let next = next(status.code, &status.message);
-    Failure::No(format!("{doing}: the API server says ({}{reason}): {}{next}", status.code, status.message))
+    Failure::No(format!("{doing}: {}", explained(status)))
 }
 
-fn next(code: u16, message: &str) -> String {
-    let next = match code {
-        401 => "log in again, or name other credentials with --kubeconfig, --context or --as",
-        403 if message.contains("ValidatingAdmissionPolicy") => "",
-        403 => "`kubectl slipway doctor` shows what you may do; ask who looks after the environment for the verb",
+/// The refusal, and what to do next.
+fn explained(status: &Status) -> String {
+    if let Some((code, sentence)) = of_policy(&status.message) {
+        return format!("{sentence} [{code}]\nnext: {}", hint::next(code));
+    }
+    let causes = status.details.as_ref().map(|details| schema::told(&details.causes));
+    if let Some(fields) = causes.flatten().filter(|_| status.code == 422) {
+        let code = Code::ValidationFailed;
+        return format!("not accepted: {fields} [{code}]\nnext: {}", hint::next(code));
+    }
+    let reason = if status.reason.is_empty() { String::new() } else { format!(" {}", status.reason) };
+    let next = next(status.code, &status.message);
+    let next = next.map(|next| format!("\nnext: {next}")).unwrap_or_default();
+    format!("the API server says ({}{reason}): {}{next}", status.code, status.message)
+}
+
+/// Code and sentence of a policy that Slipway has generated.
+fn of_policy(message: &str) -> Option<(Code, &str)> {
+    let (_, said) = message.split_once(" denied request: ")?;
+    let (code, sentence) = said.split_once(": ")?;
+    Some((code.parse().ok()?, sentence))
+}
+
+fn next(code: u16, message: &str) -> Option<&'static str> {
+    match code {
+        401 => Some(hint::next(Code::Unauthorized)),
+        403 if message.contains("AdmissionPolicy") => None,
+        403 => Some(hint::next(Code::Forbidden)),
         404 if message.contains("could not find the requested resource") => {
-            "Slipway is not installed in this cluster: `slipway manifests | kubectl apply --server-side -f -`"
+            Some("Slipway is not installed in this cluster: `slipway manifests | kubectl apply --server-side -f -`")
         }
-        404 => "look with `kubectl get slipd,slipe,slipr`, and mind the namespace (-n)",
-        409 => "look again, and repeat the command",
-        429 | 500.. => "try again in a moment",
-        _ => "",
-    };
-    if next.is_empty() { String::new() } else { format!("\nnext: {next}") }
+        404 => Some(hint::next(Code::NotFound)),
+        409 => Some("look again, and repeat the command"),
+        429 | 500.. => Some("try again in a moment"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::Status;
 
     fn read(code: u16, reason: &str, message: &str) -> String {
         let error = Error::Api(Status::failure(message, reason).with_code(code).boxed());
@@ -84,9 +114,37 @@ mod tests {
         approve shop/web: the API server says (404 NotFound): deployments.slipway.dev "web" not found
         next: look with `kubectl get slipd,slipe,slipr`, and mind the namespace (-n)
         "#);
-        let policy = "ValidatingAdmissionPolicy 'slipway-reviews' with binding 'slipway-reviews' denied request: \
-                      self_approval: alice made this request and cannot review it: ask someone else";
-        let denied = read(403, "Forbidden", policy);
-        assert!(denied.ends_with("ask someone else") && denied.contains("(403 Forbidden)"), "{denied}");
+        let gone = "the server could not find the requested resource";
+        assert!(read(404, "NotFound", gone).contains("slipway manifests"));
+    }
+
+    #[test]
+    fn a_policy_says_its_sentence_with_the_code_and_the_step_that_follows_from_it() {
+        let policy = "deployments.slipway.dev \"web\" is forbidden: ValidatingAdmissionPolicy 'slipway-deployment-said' with \
+                      binding 'slipway-deployment-said' denied request: self_approval: alice made this request and cannot \
+                      review it: ask someone else";
+        insta::assert_snapshot!(read(403, "Forbidden", policy), @r"
+        approve shop/web: alice made this request and cannot review it: ask someone else [self_approval]
+        next: ask someone else who may: `kubectl slipway inbox --mine` shows each person what waits for them
+        ");
+        let other = "ValidatingAdmissionPolicy 'quota' with binding 'quota' denied request: too: much";
+        assert!(read(403, "Forbidden", other).ends_with(other), "of others nothing is known");
+    }
+
+    #[test]
+    fn what_the_schema_refuses_is_named_by_field() {
+        let cause = kube::core::response::StatusCause {
+            reason: "FieldValueInvalid".to_owned(),
+            message: "Invalid value: \"object\": must not be blank".to_owned(),
+            field: "spec.rollbackPlan".to_owned(),
+        };
+        let mut status = Status::failure("Deployment \"web\" is invalid: spec: …", "Invalid").with_code(422);
+        let details = serde_json::json!({"causes": [cause]});
+        status.details = Some(serde_json::from_value(details).unwrap());
+        let said = said("creating shop/web", &Error::Api(status.boxed())).to_string();
+        insta::assert_snapshot!(said, @r"
+        creating shop/web: not accepted: spec.rollbackPlan: must not be blank [validation_failed]
+        next: mend what is named, and repeat
+        ");
     }
 }

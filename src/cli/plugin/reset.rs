@@ -1,16 +1,17 @@
 //! `kubectl slipway reset`: an Environment is free again after an operation that failed.
 
 use kube::ResourceExt as _;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::core::ApiResource;
+use kube::api::{Api, ListParams};
 use serde_json::json;
-use slipway_crd::Environment;
+use slipway_crd::{Deployment, Environment};
 use slipway_domain::code::Code;
 use slipway_domain::environment::EnvironmentPhase;
 
-use super::access::{Globals, object_name};
-use super::decide::FIELD_MANAGER;
+use super::access::{Access, Globals};
+use super::asked::Reason;
+use super::name::OfEnvironment;
 use super::output::{self, Output};
+use super::table::plain;
 use super::waiting::{self, Patience};
 use super::{refusal, seen};
 use crate::{Failure, answer};
@@ -18,12 +19,13 @@ use crate::{Failure, answer};
 /// What frees an Environment.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The Environment.
-    #[arg(value_name = "ENVIRONMENT", value_parser = object_name)]
-    name: String,
-    /// What was found, and why it may go on.
-    #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
-    note: String,
+    #[command(flatten)]
+    environment: OfEnvironment,
+    #[command(flatten)]
+    reason: Reason,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
     /// The failed operation that you looked at, by the uid of its Deployment; if another one failed, nothing is done.
     #[arg(long, value_name = "UID")]
     of: Option<String>,
@@ -35,7 +37,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { name, note, of, patience, output } = arguments;
+    // A reset says why and names what failed: nothing else is asked.
+    let Arguments { environment, reason: Reason { note }, yes: _, of, patience, output } = arguments;
+    let name = environment.read()?;
     let access = globals.open().await?;
     let doing = format!("reset environment {}/{name}", access.namespace);
     let api: Api<Environment> = access.api();
@@ -62,10 +66,7 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
         "metadata": {"resourceVersion": environment.resource_version()},
         "spec": {"reset": {"of": failed, "actor": actor, "note": note}},
     });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let resource = ApiResource::erase::<Environment>(&());
-    let raw: Api<DynamicObject> = Api::namespaced_with(access.client.clone(), &access.namespace, &resource);
-    let accepted = refusal::asked(&doing, raw.patch(&name, &params, &Patch::Merge(&patch))).await?;
+    let accepted = access.say::<Environment>(&name, &patch).await.map_err(|error| refusal::said(&doing, &error))?;
     match output {
         Some(output) => {
             let object = serde_json::to_value(&accepted).unwrap_or_default();
@@ -91,15 +92,15 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
 }
 
 /// The failed Deployment, as a person knows it.
-async fn who(access: &super::access::Access, uid: &str) -> String {
-    let all = refusal::timed(access.api::<slipway_crd::Deployment>().list(&kube::api::ListParams::default())).await;
+async fn who(access: &Access, uid: &str) -> String {
+    let all = refusal::timed(access.api::<Deployment>().list(&ListParams::default())).await;
     let found = all.ok().and_then(|all| all.items.into_iter().find(|one| one.metadata.uid.as_deref() == Some(uid)));
     found.map_or_else(
         || format!("a Deployment that is gone ({uid})"),
         |one| {
             let wrong = one.status.as_ref().and_then(|status| status.diagnostics.as_ref());
             let wrong = wrong.map(|wrong| format!(": [{}] {}", wrong.code, wrong.message)).unwrap_or_default();
-            super::table::plain(&format!("{} ({}){wrong}", one.name_any(), seen::phase(&one)))
+            plain(&format!("{} ({}){wrong}", one.name_any(), seen::phase(&one)))
         },
     )
 }

@@ -1,8 +1,7 @@
 //! A Deployment as it was read: what a person is shown, and what an entry is added to.
 
 use kube::ResourceExt as _;
-use kube::api::{Api, DynamicObject};
-use kube::core::ApiResource;
+use kube::api::DynamicObject;
 use serde_json::Value;
 use slipway_crd::Deployment;
 use slipway_crd::deployment_status::{DeploymentStatus, Origin, Rollback};
@@ -44,13 +43,7 @@ impl Seen {
     /// Reads a Deployment.
     pub(super) async fn read(access: &Access, name: &str) -> Result<Self, Failure> {
         let doing = format!("reading {}/{name}", access.namespace);
-        Self::of(refusal::asked(&doing, Self::api(access).get(name)).await?)
-    }
-
-    /// The Deployments of the namespace, to the letter.
-    pub(super) fn api(access: &Access) -> Api<DynamicObject> {
-        let resource = ApiResource::erase::<Deployment>(&());
-        Api::namespaced_with(access.client.clone(), &access.namespace, &resource)
+        Self::of(refusal::asked(&doing, access.raw::<Deployment>().get(name)).await?)
     }
 
     /// What the API server answered.
@@ -68,7 +61,7 @@ impl Seen {
 
     /// `shop/web-v1`.
     pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.object.namespace().unwrap_or_default(), self.object.name_any())
+        full_name(&self.object)
     }
 
     /// The status; that of a Deployment which nobody has looked at yet is empty.
@@ -103,6 +96,17 @@ impl Seen {
     }
 }
 
+/// `shop/web-v1`.
+pub(super) fn full_name(object: &Deployment) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// `-n shop web-v1`, as commands take it.
+pub(super) fn who(object: &Deployment) -> String {
+    let place = object.namespace().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
+    format!("{place}{}", object.name_any())
+}
+
 /// Where a Deployment is in its life.
 pub(super) fn phase(object: &Deployment) -> Phase {
     object.status.as_ref().map_or(Phase::Pending, |status| status.phase)
@@ -113,6 +117,27 @@ pub(super) fn awaiting(object: &Deployment) -> Option<&Rollback> {
     let rollback = object.status.as_ref()?.rollback.as_ref()?;
     let open = rollback.state == RollbackState::Requested && rollback.origin == Origin::Manual;
     (open && !rollback.reference.is_empty()).then_some(rollback)
+}
+
+/// Why someone asked for a rollback by hand.
+pub(super) fn rollback_note<'a>(object: &'a Deployment, rollback: &Rollback) -> Option<&'a str> {
+    let asked = object.spec.rollbacks.iter().find(|asked| asked.id == rollback.id)?;
+    Some(&asked.note)
+}
+
+/// `from release web-v2 back to web-v1`.
+pub(super) fn way_back(object: &Deployment, rollback: &Rollback) -> String {
+    let to = rollback.to_release.as_ref().map_or("an earlier release", |to| &to.name);
+    format!("from release {} back to {to}", release(object).unwrap_or("-"))
+}
+
+/// Why nothing goes on until someone does something: the reason and the message, if that is so. What was said before the
+/// controller saw the newest entry is not counted.
+pub(super) fn stalled(object: &Deployment) -> Option<(&str, &str)> {
+    let status = object.status.as_ref()?;
+    let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled")?;
+    let is = stalled.status == "True" && status.observed_generation == object.metadata.generation;
+    is.then_some((&*stalled.reason, &*stalled.message))
 }
 
 /// The reason and the message of a condition.

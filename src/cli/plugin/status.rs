@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use slipway_crd::Environment;
 use slipway_crd::target::Runtime;
 
-use super::access::{Access, Globals, object_name};
+use super::access::{Access, Globals};
+use super::name::OfDeployment;
 use super::object_tree::{self, Found};
 use super::output::{self, Output};
 use super::paint::Paint;
@@ -18,9 +19,8 @@ use crate::{Failure, answer};
 /// What is shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The Deployment.
-    #[arg(value_name = "DEPLOYMENT", value_parser = object_name)]
-    name: String,
+    #[command(flatten)]
+    deployment: OfDeployment,
     /// Print it in this format.
     #[arg(short, long, value_enum)]
     output: Option<Output>,
@@ -32,7 +32,8 @@ struct Place {
     objects: Vec<Found>,
 }
 
-pub(super) async fn run(globals: &Globals, Arguments { name, output }: Arguments) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, Arguments { deployment, output }: Arguments) -> Result<(), Failure> {
+    let name = deployment.read()?;
     let access = globals.open().await?;
     let seen = Seen::read(&access, &name).await?;
     let place = place(&access, &seen).await;
@@ -80,16 +81,7 @@ fn tree(seen: &Seen, place: &Place, paint: Paint) -> Node {
             root.line(format!("attempt {} of {}, {began}: {}", attempt.number, attempt.kind, plain(&attempt.id)));
         }
         if let Some(rollback) = &status.rollback {
-            let to = rollback.to_release.as_ref().map_or("-", |to| &to.name);
-            root.line(format!(
-                "rollback {} to release {}: {}",
-                plain(&rollback.id),
-                plain(to),
-                rollback.state.as_str()
-            ));
-            if let Some(wrong) = &rollback.diagnostics {
-                root.line(paint.red(&plain(&format!("[{}] {}", wrong.code, wrong.message))));
-            }
+            root.add(card::rollback(&seen.object, rollback, now, paint));
         }
         if status.break_glass == Some(slipway_crd::deployment_status::Glass::Unreviewed) {
             root.line(paint.red("it went ahead without review, and nobody has looked at it since"));

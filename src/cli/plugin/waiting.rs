@@ -20,7 +20,7 @@ pub(super) struct Patience {
     #[arg(short, long)]
     pub(super) wait: bool,
     /// How long to wait at most, as 30s, 5m or 1h.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = clock::period)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = clock::period)]
     pub(super) timeout: Duration,
 }
 
@@ -29,43 +29,60 @@ pub(super) async fn until<K, T>(
     api: Api<K>,
     name: &str,
     timeout: Option<Duration>,
-    mut look: impl FnMut(&K) -> Option<T>,
+    look: impl FnMut(&K) -> Option<T>,
 ) -> Result<T, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let Some(timeout) = timeout else { return watched(api, name, look).await };
+    within(api, name, timeout, look).await?.ok_or_else(|| {
+        Failure::No(format!(
+            "{name} has not moved on within {} s\nnext: `kubectl slipway status {name}` says what it waits for",
+            timeout.as_secs()
+        ))
+    })
+}
+
+/// The same; None where there is no answer in time.
+pub(super) async fn within<K, T>(
+    api: Api<K>,
+    name: &str,
+    timeout: Duration,
+    look: impl FnMut(&K) -> Option<T>,
+) -> Result<Option<T>, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    tokio::time::timeout(timeout, watched(api, name, look)).await.ok().transpose()
+}
+
+async fn watched<K, T>(api: Api<K>, name: &str, mut look: impl FnMut(&K) -> Option<T>) -> Result<T, Failure>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let doing = format!("watching {name}");
     let mut uid = None;
-    let watching = async {
-        let mut states = std::pin::pin!(watcher::watch_object(api, name).default_backoff());
-        while let Some(state) = states.next().await {
-            match state {
-                Ok(Some(object)) => {
-                    if uid.get_or_insert_with(|| object.uid()) != &object.uid() {
-                        return Err(gone(name));
-                    }
-                    if let Some(answer) = look(&object) {
-                        return Ok(answer);
-                    }
+    let mut states = std::pin::pin!(watcher::watch_object(api, name).default_backoff());
+    while let Some(state) = states.next().await {
+        match state {
+            Ok(Some(object)) => {
+                if uid.get_or_insert_with(|| object.uid()) != &object.uid() {
+                    return Err(gone(name));
                 }
-                Ok(None) if uid.is_none() => {
-                    return Err(Failure::No(format!(
-                        "{doing}: there is no {name}\nnext: look with `kubectl get slipd,slipe`, and mind the namespace (-n)"
-                    )));
+                if let Some(answer) = look(&object) {
+                    return Ok(answer);
                 }
-                Ok(None) => return Err(gone(name)),
-                Err(error) => passing(&doing, error)?,
             }
+            Ok(None) if uid.is_none() => {
+                return Err(Failure::No(format!(
+                    "{doing}: there is no {name}\nnext: look with `kubectl get slipd,slipe`, and mind the namespace (-n)"
+                )));
+            }
+            Ok(None) => return Err(gone(name)),
+            Err(error) => passing(&doing, error)?,
         }
-        Err(Failure::No(format!("{doing}: the API server ended the watch\nnext: repeat the command")))
-    };
-    let Some(timeout) = timeout else { return watching.await };
-    tokio::time::timeout(timeout, watching).await.unwrap_or_else(|_| {
-        Err(Failure::No(format!(
-            "{name} has not moved on within {} s\nnext: `kubectl slipway status {name}` says what it waits for",
-            timeout.as_secs()
-        )))
-    })
+    }
+    Err(Failure::No(format!("{doing}: the API server ended the watch\nnext: repeat the command")))
 }
 
 fn gone(name: &str) -> Failure {

@@ -5,25 +5,26 @@ use std::time::Duration;
 use slipway_crd::Deployment;
 use slipway_domain::event::Event;
 
-use super::access::{Globals, object_name};
+use super::access::Globals;
 use super::end::{self, End};
+use super::name::OfDeployment;
 use super::paint::Paint;
 use super::table::plain;
-use super::{card, clock, seen, waiting};
+use super::{card, clock, hint, seen, waiting};
 use crate::{Failure, answer};
 
 /// What is followed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The Deployment.
-    #[arg(value_name = "DEPLOYMENT", value_parser = object_name)]
-    name: String,
+    #[command(flatten)]
+    deployment: OfDeployment,
     /// How long at most, as 30s, 5m or 1h; left out: until it ends.
     #[arg(long, value_name = "DURATION", value_parser = clock::period)]
     timeout: Option<Duration>,
 }
 
-pub(super) async fn run(globals: &Globals, Arguments { name, timeout }: Arguments) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, Arguments { deployment, timeout }: Arguments) -> Result<(), Failure> {
+    let name = deployment.read()?;
     let access = globals.open().await?;
     let paint = Paint::stdout();
     let mut told = Told::default();
@@ -31,25 +32,30 @@ pub(super) async fn run(globals: &Globals, Arguments { name, timeout }: Argument
         let said = answer(&told.news(object, paint));
         match said {
             Err(failure) => Some(Err(failure)),
-            Ok(()) => end::of(object).map(|end| Ok((end, object.clone()))),
+            Ok(()) => match end::of(object) {
+                Some(End::Well) => Some(Ok(())),
+                Some(End::Badly) => Some(Err(badly(object))),
+                None => end::stalled(object).map(Err),
+            },
         }
     };
-    let (end, object) = waiting::until(access.api(), &name, timeout, look).await??;
-    match end {
-        End::Well => Ok(()),
-        End::Badly => {
-            let wrong = object.status.as_ref().and_then(|status| status.diagnostics.as_ref());
-            let code = wrong.map(|wrong| format!(" [{}]", wrong.code)).unwrap_or_default();
-            let why = wrong.map(|wrong| wrong.message.as_str());
-            let why = why.or_else(|| seen::condition(&object, "Ready").map(|(_, message)| message));
-            let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", plain(why))).unwrap_or_default();
-            let (phase, namespace) = (seen::phase(&object), &access.namespace);
-            Err(Failure::No(format!(
-                "{namespace}/{name} ended as {phase}{code}{why}\n\
-                 next: `kubectl slipway history -n {namespace} {name}` shows how it came to that"
-            )))
-        }
-    }
+    waiting::until(access.api(), &name, timeout, look).await?
+}
+
+/// How it ended, why, and what to do.
+fn badly(object: &Deployment) -> Failure {
+    let wrong = object.status.as_ref().and_then(|status| status.diagnostics.as_ref());
+    let code = wrong.map(|wrong| format!(" [{}]", wrong.code)).unwrap_or_default();
+    let why = wrong.map(|wrong| wrong.message.as_str());
+    let why = why.or_else(|| seen::condition(object, "Ready").map(|(_, message)| message));
+    let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", plain(why))).unwrap_or_default();
+    let next = wrong.and_then(|wrong| hint::of(&wrong.code)).map(|next| format!("; {next}")).unwrap_or_default();
+    Failure::No(format!(
+        "{} ended as {}{code}{why}\nnext: `kubectl slipway history {}` shows how it came to that{next}",
+        seen::full_name(object),
+        seen::phase(object),
+        seen::who(object)
+    ))
 }
 
 /// What has been told already.

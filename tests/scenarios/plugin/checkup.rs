@@ -18,12 +18,28 @@ async fn the_doctor_tells_what_is_installed_who_is_alive_and_who_may_do_what() {
     let all = ["deploy", "approve", "rollback", "reset", "backup", "breakglass", "govern"];
     assert_eq!(read["rights"][0]["verbs"], serde_json::json!(all));
 
-    // Who may see neither the lease nor the policies is told so; that is not the fault of the installation.
+    assert_eq!(read["namespace"], "slipway-system", "as the policies say");
+
+    // Who may see neither the lease nor the policies is told so, in few words; that is not the fault of the installation.
     let mine = run(&stage, ALICE, "doctor").await.well();
+    for words in ["you may not see the ", "policies and bindings", "slipway-auditor", "/readyz"] {
+        assert!(mine.contains(words), "{words}: {mine}");
+    }
+    assert!(mine.lines().count() < 15 && !mine.contains("forbidden"), "{mine}");
     assert!(mine.starts_with("You are alice@example.com.\n") && mine.contains("not known: "), "{mine}");
     assert!(mine.contains("dev") && !mine.contains("no   "), "{mine}");
     let stranger = run(&stage, "dave@example.com", "doctor").await;
     assert!(stranger.stdout.contains("no Environment is to be seen here"), "{stranger:?}");
+
+    // In another namespace another account would write status: these policies are not those of Slipway there.
+    let mut elsewhere = command(&stage);
+    elsewhere.args(["doctor", "--slipway-namespace", "elsewhere", "--lease-namespace", "slipway-system"]);
+    elsewhere.args(["--lease-name", &stage.namespace]);
+    let said = ended(elsewhere).await;
+    let altered: Vec<&str> = said.stdout.lines().filter(|line| line.contains("altered at spec.")).collect();
+    assert!(altered.iter().any(|line| line.contains("slipway-status ")), "{said:?}");
+    assert!(said.stdout.contains("slipway-stamp-deployments  as generated"), "{said:?}");
+    said.refused();
 
     let mut never = command(&stage);
     never.args(["doctor", "--lease-name", "nobody"]);

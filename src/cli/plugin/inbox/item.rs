@@ -134,8 +134,12 @@ pub(super) fn any(deployment: &Deployment, policy: Option<&Policy>) -> Option<It
             item.since = Some(rollback.requested_at);
             item.due_at = policy.and_then(|policy| after(policy.sla));
             item.expires_at = policy.and_then(|policy| after(policy.approval.expires_after));
-            let to = rollback.to_release.as_ref().map_or("-", |to| &to.name);
-            item.summary = format!("back to release {to}");
+            // What is decided is the rollback: what was asked and previewed before is done with.
+            item.release = text(rollback.to_release.as_ref().map(|to| to.name.as_str()));
+            item.requester = text(rollback.actor.as_deref());
+            item.risk = String::new();
+            let note = seen::rollback_note(deployment, rollback).map(|note| format!(": {note}"));
+            item.summary = format!("{}{}", seen::way_back(deployment, rollback), note.unwrap_or_default());
             item.barred = rollback.actor.iter().cloned().collect();
             item.barred.extend(reviewers(deployment, &rollback.reference));
         }
@@ -180,6 +184,7 @@ mod tests {
                 "operation": {"deploy": {"releaseRef": {"name": "web"}}}, "workReferences": ["1"], "rollbackPlan": "none",
                 "breakGlass": {"actor": "carol", "note": "down"},
                 "reviews": [{"reviewer": "dora", "decision": "Approve", "previewRef": "1-a"}],
+                "rollbacks": [{"id": "r", "actor": "eve", "note": "errors rise"}],
             },
             "status": status,
         });
@@ -226,6 +231,10 @@ mod tests {
             "rollback": {
                 "id": "r", "origin": "Manual", "actor": "eve", "state": "Requested", "ref": "rollback-r-x",
                 "requestedAt": "2026-01-01T00:00:00Z",
+                "toRelease": {
+                    "name": "web-old", "digest": "b", "deploymentUid": "u", "health": "healthy",
+                    "since": "2026-01-01T00:00:00Z",
+                },
             },
         });
         let confirm = json!({"phase": "Previewed", "preview": preview(), "conditions": ready("ConfirmationRequired")});
@@ -242,5 +251,8 @@ mod tests {
         items.sort_by_key(Item::urgency);
         let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
         assert_eq!(names, ["soon", "late", "rollback", "glass", "confirm"]);
+        let of = items.iter().find(|item| item.name == "rollback").unwrap();
+        assert_eq!((of.requester.as_str(), of.release.as_str(), of.risk.as_str()), ("eve", "web-old", ""));
+        assert_eq!(of.summary, "from release web back to web-old: errors rise");
     }
 }
