@@ -114,6 +114,7 @@ async fn upkeep<R: Resources>(
         guard: guard.clone(),
         readiness,
         holder: holder(cx, key, environment).await?,
+        neighbours: cx.neighbours.of(key, environment),
         unfinished: unfinished(cx, key),
         archived_seq: environment.status.audit.seq,
         epoch: cx.epoch,

@@ -35,7 +35,13 @@ pub async fn reconcile_all<R: Resources>(
     let shared = cx.clone();
     let environments = cx.environments.fill(cx.resources.watch(), move |environment| {
         release::wake_unused(&shared, environment);
-        wake_waiting(&shared, &Key::of(environment));
+        let key = Key::of(environment);
+        // One that is gone is shown as it was last.
+        let there = shared.environments.uid(&key).is_some();
+        for neighbour in shared.neighbours.note(&key, environment, there) {
+            let _ = shared.wake_environment.send(neighbour);
+        }
+        wake_waiting(&shared, &key);
     });
     let shared = cx.clone();
     let releases = cx.releases.fill(cx.resources.watch(), move |release| {

@@ -27,6 +27,11 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(schema_with = "text::message")]
     pub readiness_message: String,
+    /// The older Environment, as `namespace/name`, that changes the same things and asks for more: nothing is previewed
+    /// here while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::words")]
+    pub yields_to: Option<String>,
     /// The generation of the object that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

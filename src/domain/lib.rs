@@ -23,6 +23,7 @@ pub mod gate;
 pub mod guard;
 pub mod intent;
 pub mod name;
+pub mod neighbour;
 pub mod phase;
 pub mod policy;
 pub mod preview;

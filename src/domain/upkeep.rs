@@ -1,5 +1,7 @@
 //! What an Environment itself needs: its history, its readiness, its reset, and the repair of a claim whose holder is gone.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::audit::Entry;
@@ -8,6 +10,7 @@ use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readi
 use crate::event::{Action, Detail, Event, Source};
 use crate::guard::Guard;
 use crate::name::{Actor, Uid};
+use crate::neighbour::{self, Outranked};
 use crate::runtime::Failure;
 
 #[cfg(test)]
@@ -35,6 +38,8 @@ pub struct Observed<'a> {
     pub readiness: Option<Result<(), Failure>>,
     /// Whoever holds the claim.
     pub holder: Holder,
+    /// The other Environments that change the same things.
+    pub neighbours: Vec<Arc<Environment>>,
     /// Deployments to it that have not ended.
     pub unfinished: usize,
     /// Whether the API server checks who says what.
@@ -141,7 +146,15 @@ impl Upkeep<'_> {
     }
 
     fn readiness(&mut self) {
-        match &self.seen.readiness {
+        let seen = self.seen;
+        let older = neighbour::outranks(seen.environment, &seen.neighbours, self.now);
+        self.status.yields_to = older.as_ref().map(Outranked::by);
+        if let Some(older) = older {
+            self.status.readiness = Readiness::NotReady;
+            self.status.readiness_message = older.to_string();
+            return;
+        }
+        match &seen.readiness {
             None => {}
             Some(Ok(())) => {
                 self.status.readiness = Readiness::Ready;

@@ -22,6 +22,7 @@ pub fn answer(case: &Case<'_>) -> Answer {
             let environment = case.environment().map(|environment| {
                 let mut environment = environment.clone();
                 environment["metadata"]["uid"] = "6f3c1c9e-0000-4000-8000-000000000002".into();
+                environment["metadata"]["creationTimestamp"] = "2026-01-02T03:04:05Z".into();
                 parse::environment(&serde_json::from_value(environment).unwrap()).unwrap()
             });
             admission::admit(before.as_ref(), &after, &caller, environment.as_ref())

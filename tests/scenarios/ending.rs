@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use slipway_crd::{Deployment, Environment};
-use slipway_domain::environment::EnvironmentPhase;
+use slipway_domain::environment::{EnvironmentPhase, Readiness};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
 use slipway_tests::stage::{ALICE, Stage};
@@ -58,11 +58,17 @@ async fn an_abort_while_applying_stops_the_runtime_and_fails_without_a_rollback(
 #[tokio::test]
 async fn a_deployment_is_deleted_in_every_phase_and_its_record_stays() {
     let stage = Stage::open().await;
-    stage.apply(ALICE, &environment("reviewed", &stage.namespace).with("spec.policy.approval.required", true)).await;
-    stage.apply(ALICE, &environment("confirmed", &stage.namespace).with("spec.policy.confirm", "Manual")).await;
-    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    // Each asks for more than the one before: they all change the same namespace.
+    let dev = environment("dev", &stage.namespace);
     let far = json!([{"start": "2020-01-01T00:00:00Z", "end": "2099-01-01T00:00:00Z", "reason": "holidays"}]);
-    stage.apply(ALICE, &environment("frozen", &stage.namespace).with("spec.policy.freezeWindows", far)).await;
+    let frozen = dev.clone().with("metadata.name", "frozen").with("spec.policy.freezeWindows", far);
+    let reviewed = frozen.clone().with("metadata.name", "reviewed").with("spec.policy.approval.required", true);
+    let confirmed = reviewed.clone().with("metadata.name", "confirmed").with("spec.policy.confirm", "Manual");
+    for environment in [dev, frozen, reviewed, confirmed] {
+        stage.apply(ALICE, &environment).await;
+        let name = environment["metadata"]["name"].as_str().unwrap();
+        stage.environment(name, "is ready", |status| status.readiness == Readiness::Ready).await;
+    }
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
     for (name, environment, phase) in [
         ("pending", "nowhere", Phase::Pending),

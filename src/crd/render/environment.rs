@@ -26,6 +26,7 @@ pub fn environment(
         phase: status.phase,
         readiness: status.readiness,
         readiness_message: clip(&status.readiness_message),
+        yields_to: status.yields_to.clone(),
         observed_generation: generation,
         conditions: Conditions::new(stood, generation, now).summary(state, reason, &message).list(),
         claim: status.claim.as_ref().map(|claim| wire::Claim {
@@ -84,7 +85,10 @@ fn summary(status: &EnvironmentStatus, reset: Option<&Reset>, guard: &Guard) -> 
         (EnvironmentPhase::Cloning, _) => (State::InProgress, "Cloning", why),
         (EnvironmentPhase::Deploying, _) => (State::InProgress, "Deploying", why),
         (EnvironmentPhase::Restoring, _) => (State::InProgress, "Restoring", why),
-        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::NotReady) => (State::Failed, "NotReady", why),
+        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::NotReady) => {
+            let reason = if status.yields_to.is_some() { "AsksForLess" } else { "NotReady" };
+            (State::Failed, reason, why)
+        }
         (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::BootstrapPending) => {
             (State::InProgress, "BootstrapPending", why)
         }

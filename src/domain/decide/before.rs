@@ -71,7 +71,8 @@ impl Fold<'_> {
             Planned::Refused(failure) => return Next::Wait(Wait::Unpreviewable(failure.clone())),
             Planned::Ready(plan) => plan,
         };
-        if let Err(refusal) = crate::admission::request(&self.deployment().request, Some(environment)) {
+        let sound = crate::admission::request(&self.deployment().request, Some(environment));
+        if let Err(refusal) = gate::looked_at(environment).and(sound) {
             return Next::Wait(Wait::Gate { refusal, until: None });
         }
         let forecast = match (environment.runtime, &self.seen.forecast) {

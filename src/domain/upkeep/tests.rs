@@ -9,6 +9,7 @@ fn seen(environment: &Environment) -> Observed<'_> {
         environment,
         readiness: None,
         holder: Holder::None,
+        neighbours: Vec::new(),
         unfinished: 0,
         guard: guard(),
         archived_seq: environment.status.audit.seq,
@@ -80,6 +81,26 @@ fn readiness_is_what_the_runtime_said_last() {
     assert_eq!(environment.status.readiness, Readiness::NotReady);
     let decision = write(&mut environment, |seen| seen.readiness = Some(Ok(())));
     assert_eq!((environment.status.readiness, words(&decision)), (Readiness::Ready, vec![]));
+    assert_eq!(environment.status.readiness_message, "");
+}
+
+#[test]
+fn an_environment_that_asks_for_less_than_an_older_one_is_not_ready_until_it_asks_for_as_much() {
+    let mut environment = known();
+    let older = |count| {
+        let mut older = production();
+        (older.id.name, older.id.uid, older.created_at) = ("first".to_owned(), uid("e0"), at(-120));
+        older.policy.approval.count = count;
+        move |seen: &mut Observed<'_>| {
+            (seen.neighbours, seen.readiness) = (vec![Arc::new(older.clone())], Some(Ok(())));
+        }
+    };
+    write(&mut environment, older(2));
+    assert_eq!(environment.status.readiness, Readiness::NotReady);
+    assert_eq!(environment.status.yields_to.as_deref(), Some("team/first"));
+    assert!(environment.status.readiness_message.contains("(spec.policy.approval.count)"));
+    write(&mut environment, older(1));
+    assert_eq!((environment.status.readiness, environment.status.yields_to.clone()), (Readiness::Ready, None));
     assert_eq!(environment.status.readiness_message, "");
 }
 

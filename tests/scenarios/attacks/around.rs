@@ -68,6 +68,7 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
     let weak =
         environment("weak", &stage.namespace).with("spec.tier", "production").with("spec.policy.confirm", "Auto");
     tries.refused("create one that asks for less than its tier", "govern", create(stage, OZ, weak)).await;
+    around_the_older_one(stage, tries).await;
     let reset = |who: &str| json!({"reset": {"of": "6f3c1c9e-0000-4000-8000-000000000001", "actor": who, "note": "n"}});
     tries.refused("reset without the verb", "forbidden", change(stage, ANN, "prod", reset(ANN))).await;
     tries.refused("reset as somebody else", "forbidden", change(stage, OZ, "prod", reset(ROB))).await;
@@ -99,6 +100,17 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
             say(stage, ROB, json!({"reviews": [review(ROB, "Approve", &before)]})),
         )
         .await;
+}
+
+/// bert may do everything in an Environment of that name, and nothing in production.
+async fn around_the_older_one(stage: &Stage, tries: &mut Try<'_>) {
+    create(stage, BERT, environment("other", &stage.namespace)).await.unwrap();
+    create(stage, BERT, asked("around").with("spec.environmentRef.name", "other")).await.unwrap();
+    let held = stage.waits("around", "EnvironmentNotActive").await.status.unwrap();
+    let said = held.diagnostics.unwrap().message;
+    assert!(said.contains("the older environment") && said.contains("asks for less"), "{said}");
+    assert!(held.preview.is_none() && held.phase == Phase::Pending, "{held:?}");
+    tries.saw("go to production's place through a second Environment that asks for less", "not ready, nothing previewed");
 }
 
 pub async fn after_the_end(stage: &Stage, tries: &mut Try<'_>) {

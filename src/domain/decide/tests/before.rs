@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::world::World;
 use crate::code::Code;
 use crate::decide::{Effect, Twin, Work};
-use crate::environment::{Outcome, RuntimeKind};
+use crate::environment::{Outcome, Readiness, RuntimeKind};
 use crate::event::Action;
 use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, note, production, uid};
 use crate::phase::Phase;
@@ -203,6 +203,30 @@ fn an_abort_before_the_start_ends_it_at_once(#[case] phase: Phase) {
     assert_eq!((diagnostics.code, diagnostics.message.as_str()), (Code::Aborted, "alice stopped it: because"));
     assert_eq!(world.deployment.status.finished_at, Some(world.now));
     assert!(world.started.is_empty());
+}
+
+#[test]
+fn nothing_is_previewed_in_an_environment_that_is_a_way_around_an_older_one() {
+    let mut world = World::new(development());
+    let status = &mut world.environment().status;
+    (status.readiness, status.readiness_message) = (Readiness::NotReady, "asks for less".to_owned());
+    status.yields_to = Some("team/production".to_owned());
+    let wait = world.wait();
+    assert_eq!((wait.code(), wait.reason()), (Some(Code::EnvironmentNotActive), "EnvironmentNotActive"));
+    assert!(wait.message().ends_with("asks for less"), "{}", wait.message());
+    assert_eq!((world.phase(), world.words()), (Phase::Pending, vec!["release.created"]));
+    let status = &mut world.environment().status;
+    (status.readiness, status.yields_to) = (Readiness::Ready, None);
+    world.run();
+    assert_eq!(world.phase(), Phase::Applying);
+}
+
+#[test]
+fn nothing_is_previewed_before_anyone_has_looked_at_the_environment() {
+    let mut world = World::new(development());
+    world.environment().status.readiness = Readiness::Unknown;
+    assert_eq!(world.wait().code(), Some(Code::EnvironmentNotActive));
+    assert_eq!(world.phase(), Phase::Pending);
 }
 
 #[test]
