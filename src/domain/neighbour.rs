@@ -1,8 +1,10 @@
 //! An Environment is no way around an older one: where two change the same things, the newer asks for no less.
 //!
 //! The older one is never held up by a newer, whatever that asks for: nobody stops what is there by creating something.
-//! Which one is older is what the API server says of their creation, and where that is the same, their uids.
+//! Which one is older is what the API server says of their creation, which it counts in seconds. Of two of the same second
+//! the one that asks for less yields, and where each does in something, the one with the higher uid.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -44,17 +46,19 @@ impl fmt::Display for Outranked<'_> {
 
 /// The oldest of `others` that `environment` would be a way around.
 pub fn outranks<'a>(environment: &Environment, others: &'a [Arc<Environment>], now: Timestamp) -> Option<Outranked<'a>> {
-    let age = |environment: &Environment| (environment.created_at, environment.id.uid.clone());
-    let mut older: Vec<&Environment> = others
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|other| age(other) < age(environment) && same_things(environment, other))
-        .collect();
-    older.sort_by_key(|other| age(other));
-    older
-        .into_iter()
-        .map(|older| Outranked { older, less: environment.asks_less_than(older, now) })
-        .find(|outranked| !outranked.less.is_empty())
+    let beside = others.iter().map(AsRef::as_ref).filter(|other| same_things(environment, other));
+    let mut before: Vec<&Environment> = beside.filter(|other| precedes(other, environment, now)).collect();
+    before.sort_by_key(|other| (other.created_at, other.id.uid.clone()));
+    let outranked = |older: &'a Environment| Outranked { older, less: environment.asks_less_than(older, now) };
+    before.into_iter().map(outranked).find(|outranked| !outranked.less.is_empty())
+}
+
+fn precedes(other: &Environment, environment: &Environment, now: Timestamp) -> bool {
+    match other.created_at.cmp(&environment.created_at) {
+        Ordering::Less => true,
+        Ordering::Equal => other.asks_less_than(environment, now).is_empty() || other.id.uid < environment.id.uid,
+        Ordering::Greater => false,
+    }
 }
 
 /// Whether both change something that the other changes too.

@@ -1,12 +1,13 @@
 //! Two Environments that change the same things.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, PostParams};
 use serde_json::json;
-use slipway_crd::Deployment;
+use slipway_crd::{Deployment, Environment};
 use slipway_domain::environment::Readiness;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release};
-use slipway_tests::stage::{ALICE, Stage};
+use slipway_tests::stage::{ALICE, Stage, eventually};
 
 use super::production::{confirm, previewed};
 
@@ -17,6 +18,7 @@ async fn a_newer_one_that_asks_for_less_is_held_until_it_asks_for_as_much_and_ne
     confirm(&stage).await;
     stage.phase("web-v1", Phase::PendingApproval).await;
 
+    a_second_after(&stage, "prod").await;
     let side = environment("side", &stage.namespace).with("spec.tier", "production");
     stage.apply(ALICE, &side.clone().with("spec.policy.confirm", "Auto")).await;
     stage.apply(ALICE, &release("api-v1", "api", &[config("api", &json!({}))])).await;
@@ -51,11 +53,25 @@ async fn where_the_older_one_becomes_stricter_or_goes_the_newer_one_is_told_at_o
     let first = environment("first", &stage.namespace);
     stage.apply(ALICE, &first).await;
     stage.environment("first", "is ready", |status| status.readiness == Readiness::Ready).await;
+    a_second_after(&stage, "first").await;
     stage.apply(ALICE, &environment("second", &stage.namespace)).await;
     stage.environment("second", "is ready", |status| status.readiness == Readiness::Ready).await;
     stage.apply(ALICE, &first.with("spec.policy.approval.required", true)).await;
     stage.environment("second", "is not ready", |status| status.yields_to.is_some()).await;
-    stage.delete::<slipway_crd::Environment>("first").await;
-    stage.gone::<slipway_crd::Environment>("first").await;
+    stage.delete::<Environment>("first").await;
+    stage.gone::<Environment>("first").await;
     stage.environment("second", "is ready", |status| status.readiness == Readiness::Ready).await;
+}
+
+/// Waits until what is created now is younger than this Environment: the API server counts in seconds.
+async fn a_second_after(stage: &Stage, name: &str) {
+    let born = stage.get::<Environment>(name).await.metadata.creation_timestamp.unwrap();
+    let api: Api<ConfigMap> = Api::namespaced(stage.admin.clone(), &stage.namespace);
+    let probe: ConfigMap = serde_json::from_value(config("clock", &json!({}))).unwrap();
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let later = async || {
+        let now = api.create(&dry, &probe).await.unwrap().metadata.creation_timestamp.unwrap();
+        (now.0 > born.0).then_some(())
+    };
+    eventually("the server's clock has moved", later).await;
 }

@@ -58,13 +58,24 @@ fn the_older_one_is_never_held_up() {
 }
 
 #[test]
-fn of_two_of_the_same_second_the_lower_uid_is_older() {
-    let (mut one, mut other) = (development(), production());
+fn of_two_of_the_same_second_the_one_that_asks_for_less_yields() {
+    for lower in ["e1", "e3"] {
+        let (mut less, mut more) = (development(), production());
+        (less.id.uid, more.id.uid) = (uid(lower), uid("e2"));
+        less.created_at = more.created_at;
+        assert!(says(&less, &[more.clone()]).is_some());
+        assert_eq!(says(&more, &[less]), None);
+    }
+}
+
+#[test]
+fn of_two_of_the_same_second_that_ask_for_different_things_the_higher_uid_yields() {
+    let (mut one, mut other) = (production(), production());
     (one.id.uid, other.id.uid) = (uid("e1"), uid("e2"));
-    one.created_at = other.created_at;
+    one.policy.confirm = Confirm::Auto;
+    other.policy.approval.expires_after = None;
     assert_eq!(says(&one, &[other.clone()]), None);
-    one.id.uid = uid("e3");
-    assert!(says(&one, &[other]).is_some());
+    assert!(says(&other, &[one]).unwrap().contains("(spec.policy.approval.expiresAfter)"));
 }
 
 #[test]
