@@ -120,8 +120,10 @@ async fn upkeep<R: Resources>(
         epoch: cx.epoch,
     };
     let Decision { status, events, effect } = decide(&observed, clock::now());
-    let freed = events.iter().any(|one| one.action == event::Action::EnvironmentReset);
-    if freed && !publish::confirmed(cx, &key.to_string(), &guard).await {
+    let on_a_word = |one: &event::Event| {
+        matches!(one.action, event::Action::EnvironmentReset | event::Action::EnvironmentResetVoid)
+    };
+    if events.iter().any(on_a_word) && !publish::confirmed(cx, &key.to_string(), &guard).await {
         return Ok(Action::requeue(SOON));
     }
     let written = publish::environment(cx, wire, &status).await?;

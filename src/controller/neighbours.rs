@@ -40,8 +40,10 @@ impl Neighbours {
             None => all.remove(key),
         };
         let before = before.and_then(|asks| asks.environment);
+        // An older one is held up by nothing that comes later.
         let touches = |other: &Environment| {
-            [&before, &current].into_iter().flatten().any(|environment| same_things(environment, other))
+            let mut both = [&before, &current].into_iter().flatten();
+            both.any(|one| one.created_at <= other.created_at && same_things(one, other))
         };
         others(&all, key).filter(|(_, other)| touches(other)).map(|(other, _)| other.clone()).collect()
     }

@@ -107,6 +107,7 @@ fn reason(action: Action) -> &'static str {
         Action::EnvironmentCreated => "EnvironmentCreated",
         Action::EnvironmentPolicyChanged => "PolicyChanged",
         Action::EnvironmentReset => "Reset",
+        Action::EnvironmentResetVoid => "ResetVoid",
         Action::EnvironmentOutcomeUnknown => "OutcomeUnknown",
     }
 }

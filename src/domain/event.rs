@@ -110,6 +110,8 @@ words! {
         EnvironmentDeleted = "environment.deleted",
         /// Someone freed it after a failure.
         EnvironmentReset = "environment.reset",
+        /// A reset named what had not failed, or nobody can tell whose it is.
+        EnvironmentResetVoid = "environment.reset_void",
         /// A person settled a divergence between object and archive.
         EnvironmentAdopted = "environment.adopted",
         /// The holder of its claim vanished and the outcome is not known.

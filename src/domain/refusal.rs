@@ -105,6 +105,24 @@ pub enum Refusal {
         /// What would become of it.
         what: String,
     },
+    /// A reset where there is nothing to free.
+    #[error("no operation has failed in environment {environment}: there is nothing to reset")]
+    NothingFailed {
+        /// Which.
+        environment: String,
+    },
+    /// A reset that names something else than what failed.
+    #[error(
+        "it is {failed} that failed in environment {environment}, not {named}: look at that one, then name it in spec.reset.of"
+    )]
+    NotWhatFailed {
+        /// Where.
+        environment: String,
+        /// What failed.
+        failed: String,
+        /// What was named.
+        named: String,
+    },
     /// A service account must name a person.
     #[error(
         "{submitter} is a service account: spec.requester must name the person it acts for, because this environment requires approval"
@@ -248,7 +266,9 @@ impl Refusal {
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
             Self::PreviewExpired { .. } => Code::PreviewExpired,
             Self::PreviewRequired => Code::PreviewRequired,
-            Self::Decided { .. } | Self::RollbackOpen => Code::Conflict,
+            Self::Decided { .. } | Self::RollbackOpen | Self::NothingFailed { .. } | Self::NotWhatFailed { .. } => {
+                Code::Conflict
+            }
             Self::ApprovalRequired { .. } => Code::ApprovalRequired,
             Self::TicketExpired { .. } => Code::ApprovalTicketExpired,
             Self::EnvironmentNotActive { .. } => Code::EnvironmentNotActive,
@@ -286,6 +306,8 @@ mod tests {
                 environment: environment.clone(),
                 what: "would ask for less than before (spec.policy.confirm)".into(),
             },
+            Refusal::NothingFailed { environment: environment.clone() },
+            Refusal::NotWhatFailed { environment: environment.clone(), failed: "d7".into(), named: "d6".into() },
             Refusal::MayNotActFor { actor: actor("mallory"), requester: actor("alice") },
             Refusal::ControllerOnly { actor: actor("mallory"), what: "write status" },
             Refusal::Unfinished { phase: Phase::Approved, first: "abort" },

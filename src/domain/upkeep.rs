@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use crate::audit::Entry;
 use crate::code::Code;
-use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness};
+use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness, Reset};
 use crate::event::{Action, Detail, Event, Source};
 use crate::guard::Guard;
 use crate::name::{Actor, Uid};
 use crate::neighbour::{self, Outranked};
+use crate::refusal::Refusal;
 use crate::runtime::Failure;
 
 #[cfg(test)]
@@ -195,29 +196,54 @@ impl Upkeep<'_> {
             return;
         }
         self.status.guard = Some(fingerprint.clone());
-        if let Some(reset) = &self.seen.environment.reset {
-            self.status.reset_handled = Some(reset.digest());
+        let unanswered = self.seen.environment.reset.clone().filter(|reset| !self.answered(reset));
+        if let Some(reset) = unanswered {
+            self.disregard(&reset, Actor::controller(), &Refusal::Unguarded { what: "spec.reset".to_owned() });
         }
     }
 
+    /// The same words that freed an earlier failure of the same operation do not free the next one.
+    fn answered(&self, reset: &Reset) -> bool {
+        self.status.reset_handled == Some(reset.digest())
+    }
+
+    /// A reset that counts for nothing is answered with one event, and never counts later.
+    fn disregard(&mut self, reset: &Reset, by: Actor, why: &Refusal) {
+        self.status.reset_handled = Some(reset.digest());
+        let facts = [
+            ("of", reset.of.to_string()),
+            ("actor", reset.actor.to_string()),
+            ("note", reset.note.to_string()),
+            ("code", why.code().to_string()),
+            ("reason", why.to_string()),
+        ];
+        let detail = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        self.emit(by, Action::EnvironmentResetVoid, detail);
+    }
+
     /// A reset counts once, while it is known whose it is, for exactly the operation it names, and only where a Deployment
-    /// could run again.
+    /// could run again. Until then it waits; one that names anything else is answered at once.
     fn reset(&mut self) {
         let Some(reset) = self.seen.environment.reset.clone() else { return };
-        let failed = self.status.phase == EnvironmentPhase::Failed && self.status.failed.as_ref() == Some(&reset.of);
-        if self.seen.guard.fingerprint().is_none()
-            || !failed
-            || self.status.claim.is_some()
-            || self.status.readiness != Readiness::Ready
-        {
+        if self.seen.guard.fingerprint().is_none() || self.answered(&reset) {
             return;
         }
-        // The same words that freed an earlier failure of the same operation do not free the next one.
-        let digest = reset.digest();
-        if self.status.reset_handled.as_ref() == Some(&digest) {
+        let environment = self.seen.environment.id.name.clone();
+        let why = match &self.status.failed {
+            None => Some(Refusal::NothingFailed { environment }),
+            Some(failed) if *failed != reset.of => {
+                Some(Refusal::NotWhatFailed { environment, failed: failed.to_string(), named: reset.of.to_string() })
+            }
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            return self.disregard(&reset, reset.actor.clone(), &why);
+        }
+        let failed = self.status.phase == EnvironmentPhase::Failed;
+        if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
             return;
         }
-        self.status.reset_handled = Some(digest);
+        self.status.reset_handled = Some(reset.digest());
         self.status.phase = EnvironmentPhase::Active;
         self.status.failed = None;
         let detail =

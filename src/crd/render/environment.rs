@@ -48,6 +48,7 @@ pub fn environment(
         failed: status.failed.as_ref().map(|failed| wire::Failed { deployment_uid: failed.to_string() }),
         policy_digest: status.policy_digest.as_ref().map(ToString::to_string),
         reset_handled: status.reset_handled.as_ref().map(ToString::to_string),
+        reset_answered: used(status, reset),
         guard: status.guard.as_ref().map(ToString::to_string),
         audit: audit(&status.audit),
     }
@@ -70,7 +71,7 @@ fn summary(status: &EnvironmentStatus, reset: Option<&Reset>, guard: &Guard) -> 
             let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
             let hint = match (guard, reset) {
                 (_, Some(_)) if used(status, reset) => {
-                    "; the reset that stands there freed an earlier failure, or was said \
+                    "; the reset that stands there freed an earlier failure, named another one, or was said \
                     while nobody checked by whom, and does not count again: say anew what was found"
                         .to_owned()
                 }

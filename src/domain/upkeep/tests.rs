@@ -125,12 +125,26 @@ fn the_claim_of_a_holder_that_is_gone_leaves_an_unknown_outcome() {
 #[test]
 fn a_reset_frees_exactly_the_failure_that_it_names() {
     let mut environment = failed_with_reset("d6");
-    assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "another operation");
+    let decision = write(&mut environment, |_| {});
+    assert_eq!(words(&decision), ["environment.reset_void"], "another operation");
+    assert_eq!((decision.events[0].actor_id.as_str(), decision.events[0].detail["code"].as_str()), ("olga", "conflict"));
+    assert_eq!(environment.status.phase, EnvironmentPhase::Failed);
+    environment.status.failed = Some(uid("d6"));
+    assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "it does not count later either");
     let mut environment = failed_with_reset("d7");
     let decision = write(&mut environment, |_| {});
     assert_eq!(words(&decision), ["environment.reset"]);
     assert_eq!(decision.events[0].actor_id.as_str(), "olga");
     assert_eq!((environment.status.phase, environment.status.failed), (EnvironmentPhase::Active, None));
+}
+
+#[test]
+fn a_reset_where_nothing_has_failed_is_answered() {
+    let mut environment = failed_with_reset("d7");
+    (environment.status.phase, environment.status.failed) = (EnvironmentPhase::Active, None);
+    let decision = write(&mut environment, |_| {});
+    assert_eq!(words(&decision), ["environment.reset_void"]);
+    assert!(decision.events[0].detail["reason"].contains("there is nothing to reset"));
 }
 
 #[test]
@@ -185,7 +199,10 @@ fn nobody_frees_an_environment_while_nobody_is_believed() {
     let mended = |seen: &mut Observed<'_>| {
         seen.guard = Guard::InForce { fingerprint: crate::digest::Digest::of(b"recreated"), since: at(0) };
     };
-    assert_eq!(words(&write(&mut environment, mended)), [""; 0], "it may be anyone's");
+    let decision = write(&mut environment, mended);
+    assert_eq!(words(&decision), ["environment.reset_void"], "it may be anyone's");
+    let event = &decision.events[0];
+    assert_eq!((event.actor_id.as_str(), event.detail["code"].as_str()), ("controller", "policies_not_in_force"));
     assert_eq!(environment.status.guard, Some(fingerprint));
     environment.reset.as_mut().unwrap().note = note("looked again");
     assert_eq!(words(&write(&mut environment, mended)), ["environment.reset"]);

@@ -72,6 +72,7 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
     let reset = |who: &str| json!({"reset": {"of": "6f3c1c9e-0000-4000-8000-000000000001", "actor": who, "note": "n"}});
     tries.refused("reset without the verb", "forbidden", change(stage, ANN, "prod", reset(ANN))).await;
     tries.refused("reset as somebody else", "forbidden", change(stage, OZ, "prod", reset(ROB))).await;
+    tries.refused("reset what has not failed", "there is nothing to reset", change(stage, OZ, "prod", reset(OZ))).await;
     // Whoever may weaken it gains nothing for what waits: all that was decided is void.
     let before = reference(stage).await;
     change(stage, PAM, "prod", json!({"policy": {"approval": {"expiresAfter": "2h"}}})).await.unwrap();
