@@ -212,7 +212,7 @@ impl Fold<'_> {
     }
 
     /// When the ticket ran out, if it did. It runs to the claim. Where review was skipped nobody is waited for.
-    fn ran_out(&self) -> Option<jiff::Timestamp> {
+    pub(super) fn ran_out(&self) -> Option<jiff::Timestamp> {
         let claimed = self.environment().is_some_and(|environment| environment.held_by(&self.deployment().id.uid));
         let ends = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
         ends.filter(|at| self.now >= *at && !claimed && self.status.break_glass.is_none())
