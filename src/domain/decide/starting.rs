@@ -14,8 +14,12 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn approved(&mut self) -> Next {
-        let stopped = self.abort_before_start().or_else(|| self.needs_guard());
-        if let Some(next) = stopped.or_else(|| self.outdated()).or_else(|| self.expired()) {
+        if !self.begun_before_abort()
+            && let Some(next) = self.abort_before_start()
+        {
+            return next;
+        }
+        if let Some(next) = self.needs_guard().or_else(|| self.outdated()).or_else(|| self.expired()) {
             return next;
         }
         self.override_freeze();
@@ -36,6 +40,15 @@ impl Fold<'_> {
             return Next::Do(Effect::Claim { attempt: attempt.id });
         }
         self.start(attempt, &plan.digest.to_string())
+    }
+
+    /// People said that they had begun. Nothing is accepted after an abort: they said it before.
+    fn begun_before_abort(&self) -> bool {
+        let by_hand = self.environment().is_some_and(|environment| !gate::guarded(environment));
+        let said = self.deployment().intents.start.is_some() && self.heeds(trust::START);
+        let stands =
+            matches!(&self.seen.planned, Planned::Ready(plan) if gate::preview(&self.as_decided(), plan).is_ok());
+        by_hand && said && stands && self.unguarded().is_none() && self.ran_out().is_none()
     }
 
     fn start(&mut self, attempt: Attempt, digest: &str) -> Next {
