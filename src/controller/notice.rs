@@ -68,10 +68,11 @@ fn describe(event: &Event, diagnosis: Option<&str>) -> KubeEventText {
         event.action,
         Action::ReleaseFailed
             | Action::ReleaseRollbackFailed
+            | Action::ReleaseRollbackRefused
             | Action::ReleaseRejected
             | Action::EnvironmentOutcomeUnknown
     ) || loud(event.action);
-    let said = event.detail.get("message").or_else(|| event.detail.get("note")).map(String::as_str);
+    let said = ["message", "note"].into_iter().find_map(|key| event.detail.get(key)).map(String::as_str);
     let mut note = format!("{} by {}", event.action, event.actor_id);
     if let Some(said) = said.or(diagnosis.filter(|_| warning)) {
         note = format!("{note}: {said}");
@@ -95,6 +96,7 @@ fn reason(action: Action) -> &'static str {
         Action::ReleaseApplied => "Applied",
         Action::ReleaseFailed => "Failed",
         Action::ReleaseRollbackRequested => "RollbackRequested",
+        Action::ReleaseRollbackRefused => "RollbackRefused",
         Action::ReleaseRollbackCompleted => "RolledBack",
         Action::ReleaseRollbackFailed => "RollbackFailed",
         Action::ReleaseAborted => "Aborted",

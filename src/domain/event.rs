@@ -84,6 +84,8 @@ words! {
         ReleaseFailed = "release.failed",
         /// Someone, or the health gate, asked for the release before this one.
         ReleaseRollbackRequested = "release.rollback_requested",
+        /// A rollback that was asked for cannot be made.
+        ReleaseRollbackRefused = "release.rollback_refused",
         /// The release before this one runs again.
         ReleaseRollbackCompleted = "release.rollback_completed",
         /// The release before this one could not be brought back.
