@@ -72,7 +72,7 @@ fn describe(event: &Event, diagnosis: Option<&str>) -> KubeEventText {
             | Action::ReleaseRejected
             | Action::EnvironmentOutcomeUnknown
     ) || loud(event.action);
-    let said = ["message", "note"].into_iter().find_map(|key| event.detail.get(key)).map(String::as_str);
+    let said = event.detail.get("message").or_else(|| event.detail.get("note")).map(String::as_str);
     let mut note = format!("{} by {}", event.action, event.actor_id);
     if let Some(said) = said.or(diagnosis.filter(|_| warning)) {
         note = format!("{note}: {said}");

@@ -45,10 +45,12 @@ impl Fold<'_> {
     /// People said that they had begun. Nothing is accepted after an abort: they said it before.
     fn begun_before_abort(&self) -> bool {
         let by_hand = self.environment().is_some_and(|environment| !gate::guarded(environment));
-        let said = self.deployment().intents.start.is_some() && self.heeds(trust::START);
-        let stands =
-            matches!(&self.seen.planned, Planned::Ready(plan) if gate::preview(&self.as_decided(), plan).is_ok());
-        by_hand && said && stands && self.unguarded().is_none() && self.ran_out().is_none()
+        if !by_hand || self.deployment().intents.start.is_none() || !self.heeds(trust::START) {
+            return false;
+        }
+        let Planned::Ready(plan) = &self.seen.planned else { return false };
+        let stands = gate::preview(&self.as_decided(), plan).is_ok() && self.ran_out().is_none();
+        stands && self.unguarded().is_none()
     }
 
     fn start(&mut self, attempt: Attempt, digest: &str) -> Next {
