@@ -57,7 +57,6 @@ impl Fold<'_> {
         if let Some(next) = self.abort_before_start() {
             return next;
         }
-        self.override_freeze();
         self.preview(None)
     }
 
@@ -129,7 +128,6 @@ impl Fold<'_> {
         if let Some(next) = self.abort_before_start().or_else(|| self.needs_guard()).or_else(|| self.outdated()) {
             return next;
         }
-        self.override_freeze();
         self.void_reviews();
         let (Some(environment), Some(preview)) = (self.environment(), self.status.preview.clone()) else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
@@ -194,16 +192,6 @@ impl Fold<'_> {
         };
         self.blame(ABORTED, message, None);
         self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", Some(note.to_owned()))]));
-    }
-
-    pub(super) fn override_freeze(&mut self) {
-        if self.status.freeze_overridden || !self.heeds(trust::OVERRIDE_FREEZE) {
-            return;
-        }
-        let Some(act) = self.deployment().intents.override_freeze.clone() else { return };
-        self.status.freeze_overridden = true;
-        let facts = detail([("note", Some(act.note.to_string()))]);
-        self.emit(&By::Person(&act.actor), Action::ReleaseFreezeOverridden, self.status.phase, facts);
     }
 
     /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.

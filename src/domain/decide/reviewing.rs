@@ -21,7 +21,6 @@ impl Fold<'_> {
         if let Some(next) = self.needs_guard().or_else(|| self.outdated()) {
             return next;
         }
-        self.override_freeze();
         let Some(preview) = self.status.preview.clone() else { return self.preview(None) };
         if let Some(next) = self.expired() {
             return next;

@@ -22,7 +22,6 @@ impl Fold<'_> {
         if let Some(next) = self.needs_guard().or_else(|| self.outdated()).or_else(|| self.expired()) {
             return next;
         }
-        self.override_freeze();
         self.void_reviews();
         let Some(environment) = self.environment() else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
@@ -31,6 +30,7 @@ impl Fold<'_> {
         if !gate::guarded(environment) {
             return self.started_by_hand();
         }
+        self.override_freeze(environment);
         if let Err((refusal, until)) = self.gates(environment, plan) {
             return Next::Wait(Wait::Gate { refusal, until });
         }
@@ -51,6 +51,19 @@ impl Fold<'_> {
         let Planned::Ready(plan) = &self.seen.planned else { return false };
         let stands = gate::preview(&self.as_decided(), plan).is_ok() && self.ran_out().is_none();
         stands && self.unguarded().is_none()
+    }
+
+    /// Who overrides a freeze has done so when a window would have held it, and not before: until then it is a word that
+    /// is kept.
+    fn override_freeze(&mut self, environment: &Environment) {
+        let held = environment.policy.frozen(self.now).is_some() && self.status.break_glass.is_none();
+        if !held || self.status.freeze_overridden || !self.heeds(trust::OVERRIDE_FREEZE) {
+            return;
+        }
+        let Some(act) = self.deployment().intents.override_freeze.clone() else { return };
+        self.status.freeze_overridden = true;
+        let facts = detail([("note", Some(act.note.to_string()))]);
+        self.emit(&By::Person(&act.actor), Action::ReleaseFreezeOverridden, self.status.phase, facts);
     }
 
     fn start(&mut self, attempt: Attempt, digest: &str) -> Next {

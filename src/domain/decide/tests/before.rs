@@ -240,19 +240,6 @@ fn an_abort_between_claim_and_start_gives_the_environment_back() {
     assert_eq!(world.settled, [Outcome::Untouched]);
 }
 
-#[test]
-fn an_override_of_a_freeze_is_recorded_once_wherever_it_comes() {
-    for phase in [Phase::Pending, Phase::Previewed, Phase::PendingApproval, Phase::Approved] {
-        let mut world = waiting_in(phase);
-        world.deployment.intents.override_freeze = Some(act("olga"));
-        world.run();
-        world.later(1).run();
-        let overrides = world.history.iter().filter(|event| event.action == Action::ReleaseFreezeOverridden);
-        let actors: Vec<_> = overrides.map(|event| event.actor_id.clone()).collect();
-        assert_eq!(actors, [actor("olga")], "{phase}");
-    }
-}
-
 /// A Deployment to production that waits in `phase`.
 pub(super) fn waiting_in(phase: Phase) -> World {
     let mut world = World::new(production());
