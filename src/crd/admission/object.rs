@@ -1,13 +1,13 @@
 //! What nobody but the controller does to any object of Slipway's, and how objects go.
 
-use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER};
+use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER, NO_NEW_OWNER};
 use slipway_domain::intent::Intent;
 use slipway_domain::phase::Phase;
 use slipway_domain::refusal::Refusal;
 
 use super::caller::{self, CALLER};
 use super::policy::Refusing;
-use super::sentence::{fact, literal, stand_in, validation};
+use super::sentence::{fact, invalid, literal, stand_in, validation};
 use crate::render::INVALID;
 use crate::{AUDIT_FINALIZER, IN_USE_FINALIZER};
 
@@ -17,7 +17,7 @@ const STATUSES: &[&str] = &["deployments/status", "environments/status", "releas
 
 /// The policies about all objects.
 pub(super) fn policies() -> Vec<Refusing> {
-    vec![status(), finalizers(), deletion()]
+    vec![status(), finalizers(), owners(), deletion()]
 }
 
 fn status() -> Refusing {
@@ -40,6 +40,17 @@ fn finalizers() -> Refusing {
     });
     let holds = format!("{} || ({})", caller::is(CONTROLLER_ACCOUNT), stays.join(" && "));
     controller_only(&mut policy, "remove its finalizer", &holds);
+    policy
+}
+
+/// What has an owner is deleted by the garbage collector when the owner goes, whoever caused that. Owners may be taken off.
+fn owners() -> Refusing {
+    let mut policy = Refusing::new("slipway-owners", KINDS, &["CREATE", "UPDATE"]);
+    let owned = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.size() > 0";
+    policy.condition("has-owners", owned);
+    let known = "oldObject != null && has(oldObject.metadata.ownerReferences) \
+                 && object.metadata.ownerReferences.all(now, oldObject.metadata.ownerReferences.exists(then, then.uid == now.uid))";
+    policy.refuse(invalid("metadata.ownerReferences", NO_NEW_OWNER, known));
     policy
 }
 

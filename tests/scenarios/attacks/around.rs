@@ -3,7 +3,7 @@
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::json;
-use slipway_crd::{Deployment, Environment};
+use slipway_crd::{Deployment, Environment, Release};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::Stage;
 use slipway_tests::stage::objects::{With as _, environment};
@@ -100,6 +100,36 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
             "preview_mismatch",
             say(stage, ROB, json!({"reviews": [review(ROB, "Approve", &before)]})),
         )
+        .await;
+}
+
+/// What has an owner would go with it, by the hand of the garbage collector.
+pub async fn by_the_garbage_collector(stage: &Stage, tries: &mut Try<'_>) {
+    let owner = json!({"metadata": {"ownerReferences": [{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "bait", "uid": "6f3c1c9e-0000-4000-8000-000000000004",
+    }]}});
+    let patch = Patch::Merge(&owner);
+    let params = PatchParams::default();
+    let word = "metadata.ownerReferences: no object of Slipway's goes because another one goes";
+    let deployment = async { api::<Deployment>(stage, OZ).await.patch("web-v1", &params, &patch).await };
+    tries.refused("give a Deployment an owner that takes it along", word, deployment).await;
+    let environment = async { api::<Environment>(stage, OZ).await.patch("strict", &params, &patch).await };
+    tries.refused("give an Environment an owner that takes it along", word, environment).await;
+    let release = async { api::<Release>(stage, ANN).await.patch("web-v1", &params, &patch).await };
+    tries.refused("give a Release an owner that takes it along", word, release).await;
+    let mut born = asked("owned").with("spec.requester", ANN);
+    born["metadata"]["ownerReferences"] = owner["metadata"]["ownerReferences"].clone();
+    tries.refused("ask with an owner", word, create(stage, BOT, born)).await;
+    let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+    tries
+        .refused(
+            "delete what has not ended as the garbage collector",
+            "abort it first",
+            delete::<Deployment>(stage, collector, "web-v1"),
+        )
+        .await;
+    tries
+        .refused("delete an Environment as the garbage collector", "govern", delete::<Environment>(stage, collector, "strict"))
         .await;
 }
 
