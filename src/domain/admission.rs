@@ -19,11 +19,11 @@ mod tests;
 /// What a caller may be allowed to do with an Environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// Create, confirm, start, finish, abort.
+    /// Ask for anything but a return to an older release; confirm, start, finish, abort.
     Deploy,
     /// Approve and reject.
     Approve,
-    /// Ask for a rollback.
+    /// Ask for a rollback, or for a return to an older release.
     Rollback,
     /// Free a failed Environment.
     Reset,
@@ -183,7 +183,7 @@ fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) 
     if new.request.requester != caller.actor {
         caller.acts_for(&new.request.requester)?;
     }
-    caller.may(Verb::Deploy, &new.request)?;
+    caller.may(new.request.operation.verb(), &new.request)?;
     if new.intents != Intents::default() {
         return Err(invalid("spec", UNDECIDED_AT_FIRST));
     }

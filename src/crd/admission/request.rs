@@ -11,6 +11,9 @@ use super::path::present;
 use super::policy::{Parameter, Refusing};
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
 
+/// Whether what is asked for is a return to an older release.
+const BACK: &str = "has(object.spec.operation.rollback)";
+
 /// Creation, by what the request says itself.
 pub(super) fn asked() -> Refusing {
     let mut policy = Refusing::new("slipway-deployment-asked", DEPLOYMENTS, &["CREATE"]);
@@ -22,7 +25,8 @@ pub(super) fn asked() -> Refusing {
     let stranger = Refusal::MayNotActFor { actor: stand_in("CALLER"), requester };
     let facts = [fact("CALLER", "variables.caller"), fact("REQUESTER", "variables.requester")];
     policy.refuse(validation("variables.named", &stranger, &facts));
-    policy.refuse(forbidden(Verb::Deploy, "variables.deploy"));
+    policy.refuse(forbidden(Verb::Deploy, &format!("{BACK} || variables.may")));
+    policy.refuse(forbidden(Verb::Rollback, &format!("!{BACK} || variables.may")));
     policy.refuse(invalid("spec", UNDECIDED_AT_FIRST, "variables.undecided"));
     let references = "must name at least one ticket, issue or pull request";
     policy.refuse(invalid("spec.workReferences", references, "object.spec.workReferences.size() > 0"));
@@ -45,11 +49,11 @@ fn asking() -> Vec<(&'static str, String)> {
         ("submitter", "has(object.spec.submittedBy) ? object.spec.submittedBy : ''".to_owned()),
         ("requester", "has(object.spec.requester) ? object.spec.requester : ''".to_owned()),
         ("named", format!("variables.requester == variables.caller || {}", caller::acts_as("variables.requester"))),
-        ("deploy", may(Verb::Deploy)),
+        ("may", format!("{BACK} ? {} : {}", may(Verb::Rollback), may(Verb::Deploy))),
         ("undecided", undecided.join(" && ")),
         (
             "sound",
-            "variables.submitter == variables.caller && variables.named && variables.deploy && variables.undecided \
+            "variables.submitter == variables.caller && variables.named && variables.may && variables.undecided \
              && object.spec.workReferences.size() > 0 && object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')"
                 .to_owned(),
         ),

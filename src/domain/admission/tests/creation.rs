@@ -85,3 +85,19 @@ fn where_approval_is_required_a_service_account_names_a_person() {
     assert_eq!(refusal.code(), Code::RequesterRequired);
     assert_eq!(admit(None, &new, &flux, Some(&development())), Ok(()));
 }
+
+#[test]
+fn a_return_to_an_older_release_takes_the_verb_for_rollbacks() {
+    let created = |verb: Verb, back: bool| {
+        let mut new = deployment();
+        if back {
+            new.request.operation = Operation::Rollback { to: "web-v0".parse().unwrap() };
+        }
+        let caller = Caller { actor: actor("alice"), verbs: vec![verb] };
+        admit(None, &new, &caller, Some(&production())).map_err(|refusal| refusal.code())
+    };
+    assert_eq!((created(Verb::Rollback, true), created(Verb::Deploy, false)), (Ok(()), Ok(())));
+    for (verb, back) in [(Verb::Deploy, true), (Verb::Rollback, false)] {
+        assert_eq!(created(verb, back), Err(Code::Forbidden), "{verb:?} {back}");
+    }
+}
