@@ -217,6 +217,15 @@ impl Stage {
         api.delete(name, &DeleteParams::background()).await.unwrap();
     }
 
+    /// Takes an object away whatever holds it: its finalizers go with it.
+    pub async fn vanish<K: Custom>(&self, name: &str) {
+        self.delete::<K>(name).await;
+        let api: Api<K> = Api::namespaced(self.client_of(CONTROLLER_ACCOUNT, &[]).await, &self.namespace);
+        let bare = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        api.patch(name, &PatchParams::default(), &bare).await.unwrap();
+        self.gone::<K>(name).await;
+    }
+
     /// An object as it is now.
     pub async fn get<K: Custom>(&self, name: &str) -> K {
         self.find(name).await.unwrap()
