@@ -3,6 +3,7 @@
 //! [`admit`] judges one change of one Deployment by one caller. [`request`] is its part that needs no caller, and the
 //! controller asks it again before anything is previewed.
 
+use crate::blank::is_blank;
 use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
 use crate::environment::{Environment, RuntimeKind};
 use crate::intent::Intent;
@@ -143,11 +144,11 @@ pub fn request(request: &Request, environment: Option<&Environment>) -> Result<(
     if request.work_references.is_empty() {
         return Err(invalid("spec.workReferences", "must name at least one ticket, issue or pull request"));
     }
-    if request.rollback_plan.trim().is_empty() {
+    if is_blank(&request.rollback_plan) {
         return Err(invalid("spec.rollbackPlan", "must say how to get out again"));
     }
     let Some(environment) = environment else { return Ok(()) };
-    let risk = request.risk.as_ref().is_some_and(|risk| !risk.trim().is_empty());
+    let risk = request.risk.as_ref().is_some_and(|risk| !is_blank(risk));
     if environment.tier == Tier::Production && !risk {
         return Err(invalid("spec.risk", "is required for production: say what could go wrong"));
     }

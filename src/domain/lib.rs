@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod attempt;
 pub mod audit;
+pub mod blank;
 pub mod code;
 pub mod decide;
 pub mod deployment;

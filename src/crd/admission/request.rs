@@ -1,6 +1,7 @@
 //! Who may ask for a Deployment: `domain::admission::create` and `request`, in the API server's words.
 
 use slipway_domain::admission::{SERVICE_ACCOUNT_PREFIX, UNDECIDED_AT_FIRST, Verb};
+use slipway_domain::blank::VISIBLE;
 use slipway_domain::policy::Tier;
 use slipway_domain::refusal::Refusal;
 
@@ -33,7 +34,7 @@ pub(super) fn asked() -> Refusing {
     policy.refuse(invalid(
         "spec.rollbackPlan",
         "must say how to get out again",
-        "object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')",
+        &planned(),
     ));
     policy
 }
@@ -53,11 +54,18 @@ fn asking() -> Vec<(&'static str, String)> {
         ("undecided", undecided.join(" && ")),
         (
             "sound",
-            "variables.submitter == variables.caller && variables.named && variables.may && variables.undecided \
-             && object.spec.workReferences.size() > 0 && object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')"
-                .to_owned(),
+            format!(
+                "variables.submitter == variables.caller && variables.named && variables.may && variables.undecided \
+                 && object.spec.workReferences.size() > 0 && {}",
+                planned()
+            ),
         ),
     ]
+}
+
+/// Whether the plan for getting out says anything.
+fn planned() -> String {
+    format!("object.spec.rollbackPlan.matches({})", literal(VISIBLE))
 }
 
 /// Creation, by what the Environment asks for. It says nothing where the other policy refuses already: of two refusals

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use slipway_domain::blank::is_blank;
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::{Environment, EnvironmentStatus, Reset, RuntimeKind};
 use slipway_domain::policy::{FreezeWindow, Overrides, Policy, Retry};
@@ -129,7 +130,7 @@ fn targets(runtime: &Runtime, home: &str) -> BTreeSet<String> {
 
 impl Reader {
     fn group(&mut self, field: &str, text: &str) {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             self.wrong(field, "must not be blank");
         }
     }
