@@ -104,7 +104,7 @@ async fn upkeep<R: Resources>(
     let readiness = if environment.deleting || known {
         None
     } else {
-        let readiness = cx.runtimes.readiness(wire).await;
+        let readiness = cx.runtimes.readiness(environment, wire).await;
         cx.probes.note(uid, generation, readiness.is_ok());
         Some(readiness)
     };

@@ -8,7 +8,7 @@ use slipway_domain::policy::Tier;
 
 use crate::environment_status::EnvironmentStatus;
 use crate::guard::{Backup, Promotion};
-use crate::health_check::HealthCheck;
+use crate::health_check::{HealthCheck, runnable};
 use crate::policy::Policy;
 use crate::reference::Reference;
 use crate::rule::{fixed, label_name, status_stays, succeeded};
@@ -42,6 +42,7 @@ use crate::{HEALTH_CHECKS_MAX, text, vocabulary};
     validation = fixed("Environment", "team"),
     validation = fixed("Environment", "tier"),
     validation = succeeded("reset"),
+    validation = runnable(),
 )]
 pub struct EnvironmentSpec {
     /// The project it belongs to. It stays the same.
