@@ -378,10 +378,11 @@ fn stands(old: &Deployment, named: &str) -> Result<(), Refusal> {
 }
 
 fn possible(intent: Intent, old: &Deployment) -> Result<(), Refusal> {
-    if intent.phases().contains(&old.status.phase) {
+    let (phase, possible) = (old.status.phase, intent.phases());
+    if possible.contains(&phase) {
         return Ok(());
     }
-    Err(Refusal::WrongPhase { action: intent.as_str(), phase: old.status.phase })
+    Err(Refusal::WrongPhase { action: intent.as_str(), phase, possible })
 }
 
 fn invalid(field: &str, problem: &str) -> Refusal {

@@ -26,12 +26,17 @@ pub enum Refusal {
         hint: &'static str,
     },
     /// The phase does not allow it.
-    #[error("{action} is not possible while the deployment is {phase}")]
+    #[error(
+        "{action} is not possible while the deployment is {phase}, only while it is {}: look at what it waits for",
+        one_of(.possible)
+    )]
     WrongPhase {
         /// What was to be done.
         action: &'static str,
         /// Where the Deployment is.
         phase: Phase,
+        /// Where it would have to be.
+        possible: &'static [Phase],
     },
     /// Someone judged their own request.
     #[error("{reviewer} made this request and cannot review it: ask someone else")]
@@ -40,13 +45,13 @@ pub enum Refusal {
         reviewer: Actor,
     },
     /// It needs a note.
-    #[error("{action} needs a note that says why")]
+    #[error("{action} needs a note that says why: add one")]
     NoteRequired {
         /// What.
         action: &'static str,
     },
     /// Someone spoke in another's name.
-    #[error("{field} must be the caller, {caller}, and not {named}")]
+    #[error("{field} must be the caller, {caller}, and not {named}: say it in your own name")]
     NotTheCaller {
         /// Where.
         field: String,
@@ -78,7 +83,7 @@ pub enum Refusal {
         requester: Actor,
     },
     /// Slipway's own business.
-    #[error("{actor} may not {what}: only the controller does")]
+    #[error("{actor} may not {what}: only the controller does, change the spec instead")]
     ControllerOnly {
         /// Who.
         actor: Actor,
@@ -149,7 +154,7 @@ pub enum Refusal {
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided, or is over: nothing further is accepted")]
+    #[error("{subject} has been decided, or is over: nothing further is accepted, ask for another Deployment")]
     Decided {
         /// What was judged.
         subject: String,
@@ -181,7 +186,7 @@ pub enum Refusal {
         hint: String,
     },
     /// Another Deployment has its turn.
-    #[error("environment {environment} is taken by another deployment: {holder}")]
+    #[error("environment {environment} is taken by another deployment: wait until {holder} has ended")]
     EnvironmentBusy {
         /// Which.
         environment: String,
@@ -189,7 +194,7 @@ pub enum Refusal {
         holder: String,
     },
     /// A freeze window is open.
-    #[error("environment {environment} is frozen until {until}: {reason}")]
+    #[error("environment {environment} is frozen until {until}, wait or override the freeze: {reason}")]
     EnvironmentFrozen {
         /// Which.
         environment: String,
@@ -199,13 +204,13 @@ pub enum Refusal {
         reason: String,
     },
     /// No backup.
-    #[error("{operation} needs a fresh full backup of the target: no backup exists")]
+    #[error("{operation} needs a fresh full backup of the target: no backup exists, make one")]
     BackupRequired {
         /// For what.
         operation: &'static str,
     },
     /// The backup is too old.
-    #[error("{operation} needs a fresh full backup of the target: the newest is from {at}")]
+    #[error("{operation} needs a fresh full backup of the target: the newest is from {at}, make another")]
     BackupStale {
         /// For what.
         operation: &'static str,
@@ -213,16 +218,16 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// No drift check.
-    #[error("promote needs a clean drift check of the target: no drift check exists")]
+    #[error("promote needs a clean drift check of the target: no drift check exists, make one")]
     DriftRequired,
     /// The target has drifted.
-    #[error("promote needs a clean drift check of the target: the one from {at} found drift")]
+    #[error("promote needs a clean drift check of the target: the one from {at} found drift, mend it and check again")]
     DriftDetected {
         /// When it was made.
         at: Timestamp,
     },
     /// The drift check is too old.
-    #[error("promote needs a clean drift check of the target: the newest is from {at}")]
+    #[error("promote needs a clean drift check of the target: the newest is from {at}, make another")]
     DriftStale {
         /// When it was made.
         at: Timestamp,
@@ -247,6 +252,10 @@ pub enum Refusal {
         /// What was said.
         what: String,
     },
+}
+
+fn one_of(phases: &[Phase]) -> String {
+    phases.iter().map(|phase| phase.as_str()).collect::<Vec<_>>().join(" or ")
 }
 
 impl Refusal {
@@ -296,7 +305,7 @@ mod tests {
         vec![
             Refusal::Invalid { field: "spec.risk".into(), problem: "is required".into() },
             Refusal::Immutable { field: "spec".into(), hint: "create a new Deployment" },
-            Refusal::WrongPhase { action: "approve", phase: Phase::Applying },
+            Refusal::WrongPhase { action: "approve", phase: Phase::Applying, possible: &[Phase::PendingApproval] },
             Refusal::SelfApproval { reviewer: actor("alice") },
             Refusal::NoteRequired { action: "reject" },
             Refusal::NotTheCaller { field: "spec.abort.actor".into(), caller: actor("bob"), named: actor("alice") },

@@ -126,7 +126,7 @@ fn a_rejection_without_a_note_does_not_count() {
     let void = world.event(Action::ReleaseReviewVoid);
     assert_eq!(
         (void.detail["code"].as_str(), void.detail["reason"].as_str()),
-        ("note_required", "reject needs a note that says why")
+        ("note_required", "reject needs a note that says why: add one")
     );
 }
 
