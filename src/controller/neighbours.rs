@@ -60,7 +60,9 @@ impl Neighbours {
 }
 
 fn others<'a>(all: &'a HashMap<Key, Asks>, key: &'a Key) -> impl Iterator<Item = (&'a Key, &'a Arc<Environment>)> {
-    all.iter().filter(move |(other, _)| *other != key).filter_map(|(other, asks)| Some((other, asks.environment.as_ref()?)))
+    all.iter()
+        .filter(move |(other, _)| *other != key)
+        .filter_map(|(other, asks)| Some((other, asks.environment.as_ref()?)))
 }
 
 /// What it asks for. What its status says has no part in it.

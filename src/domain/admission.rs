@@ -124,7 +124,8 @@ pub const BY_HAND_ONLY: &str = "is for the manual runtime: here the controller s
 pub const UNDECIDED_AT_FIRST: &str = "a new deployment carries no confirmation, review, rollback or abort yet";
 
 /// What is said to whoever gives an object an owner: the owner would take it along, and nobody would have said so.
-pub const NO_NEW_OWNER: &str = "no object of Slipway's goes because another one goes: leave them out, and delete it by itself";
+pub const NO_NEW_OWNER: &str =
+    "no object of Slipway's goes because another one goes: leave them out, and delete it by itself";
 
 /// Whether `caller` may make `new` out of `old`; `old` is None for a creation.
 pub fn admit(

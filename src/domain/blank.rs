@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn what_shows_nothing_is_blank() {
-        for blank in ["", " \t\r\n", "\u{200B}", "\u{A0}\u{3000}\u{2003}", "\u{FEFF}\u{2060}", "\u{3164}", "\u{2800} \u{AD}"] {
+        for blank in
+            ["", " \t\r\n", "\u{200B}", "\u{A0}\u{3000}\u{2003}", "\u{FEFF}\u{2060}", "\u{3164}", "\u{2800} \u{AD}"]
+        {
             assert!(is_blank(blank), "{blank:?}");
         }
         for told in ["a", " a ", "\u{200B}-\u{200B}", "回滚", "é", "👍", "\u{2801}"] {

@@ -45,7 +45,11 @@ impl fmt::Display for Outranked<'_> {
 }
 
 /// The oldest of `others` that `environment` would be a way around.
-pub fn outranks<'a>(environment: &Environment, others: &'a [Arc<Environment>], now: Timestamp) -> Option<Outranked<'a>> {
+pub fn outranks<'a>(
+    environment: &Environment,
+    others: &'a [Arc<Environment>],
+    now: Timestamp,
+) -> Option<Outranked<'a>> {
     let beside = others.iter().map(AsRef::as_ref).filter(|other| same_things(environment, other));
     let mut before: Vec<&Environment> = beside.filter(|other| precedes(other, environment, now)).collect();
     before.sort_by_key(|other| (other.created_at, other.id.uid.clone()));

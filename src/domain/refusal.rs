@@ -83,7 +83,7 @@ pub enum Refusal {
         requester: Actor,
     },
     /// Slipway's own business.
-    #[error("{actor} may not {what}: only the controller does, change the spec instead")]
+    #[error("{actor} may not {what}: only the controller does, leave it out")]
     ControllerOnly {
         /// Who.
         actor: Actor,
@@ -154,7 +154,7 @@ pub enum Refusal {
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided, or is over: nothing further is accepted, ask for another Deployment")]
+    #[error("{subject} has been decided, or is over: nothing further is accepted, its history says who decided what")]
     Decided {
         /// What was judged.
         subject: String,

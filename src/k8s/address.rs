@@ -64,7 +64,8 @@ mod tests {
             let problem = problem(&url.parse().unwrap()).unwrap_or_else(|| panic!("{url} is asked"));
             assert!(problem.contains("name the service itself"), "{problem}");
         }
-        for url in ["http://127.0.0.1:1/", "http://10.0.0.1/", "http://[::1]/", "http://web.shop/", "http://[fd00::1]/"] {
+        for url in ["http://127.0.0.1:1/", "http://10.0.0.1/", "http://[::1]/", "http://web.shop/", "http://[fd00::1]/"]
+        {
             assert_eq!(problem(&url.parse().unwrap()), None, "{url}");
         }
     }

@@ -26,7 +26,14 @@ async fn one_that_is_deleted_while_it_is_applied_stays_until_nothing_can_go_back
     let status = current.status.unwrap();
     assert_eq!(status.phase, EnvironmentPhase::Active);
     assert_eq!(status.services[0].current_release.as_ref().unwrap().name, "web-v1");
-    assert!(stage.until("web-v1", "says who needs it", needed_by("environment dev")).await.metadata.deletion_timestamp.is_some());
+    assert!(
+        stage
+            .until("web-v1", "says who needs it", needed_by("environment dev"))
+            .await
+            .metadata
+            .deletion_timestamp
+            .is_some()
+    );
 
     for name in ["web-v2", "web-v3"] {
         stage.apply(ALICE, &release(name, "web", &[workload("web", name)])).await;

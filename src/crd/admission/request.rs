@@ -31,11 +31,7 @@ pub(super) fn asked() -> Refusing {
     policy.refuse(invalid("spec", UNDECIDED_AT_FIRST, "variables.undecided"));
     let references = "must name at least one ticket, issue or pull request";
     policy.refuse(invalid("spec.workReferences", references, "object.spec.workReferences.size() > 0"));
-    policy.refuse(invalid(
-        "spec.rollbackPlan",
-        "must say how to get out again",
-        &planned(),
-    ));
+    policy.refuse(invalid("spec.rollbackPlan", "must say how to get out again", &planned()));
     policy
 }
 

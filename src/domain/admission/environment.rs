@@ -16,7 +16,8 @@ pub const NOTHING_TO_RESET: &str = "a new environment has had no failure to be f
 /// What is said to whoever takes a reset back.
 pub const RESET_STAYS: &str = "what was said once stays; a later failure is named by a later reset";
 /// What is said to whoever says a reset anew before it was answered.
-pub const RESET_UNANSWERED: &str = "it is not answered yet; once status.resetAnswered is true another may take its place";
+pub const RESET_UNANSWERED: &str =
+    "it is not answered yet; once status.resetAnswered is true another may take its place";
 
 /// Whether `caller` may make `new` out of `old`; `old` is None for a creation, `new` for a deletion.
 pub fn admit(old: Option<&Environment>, new: Option<&Environment>, caller: &Caller) -> Result<(), Refusal> {

@@ -127,7 +127,10 @@ fn a_reset_frees_exactly_the_failure_that_it_names() {
     let mut environment = failed_with_reset("d6");
     let decision = write(&mut environment, |_| {});
     assert_eq!(words(&decision), ["environment.reset_void"], "another operation");
-    assert_eq!((decision.events[0].actor_id.as_str(), decision.events[0].detail["code"].as_str()), ("olga", "conflict"));
+    assert_eq!(
+        (decision.events[0].actor_id.as_str(), decision.events[0].detail["code"].as_str()),
+        ("olga", "conflict")
+    );
     assert_eq!(environment.status.phase, EnvironmentPhase::Failed);
     environment.status.failed = Some(uid("d6"));
     assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "it does not count later either");

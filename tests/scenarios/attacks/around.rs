@@ -129,7 +129,11 @@ pub async fn by_the_garbage_collector(stage: &Stage, tries: &mut Try<'_>) {
         )
         .await;
     tries
-        .refused("delete an Environment as the garbage collector", "govern", delete::<Environment>(stage, collector, "strict"))
+        .refused(
+            "delete an Environment as the garbage collector",
+            "govern",
+            delete::<Environment>(stage, collector, "strict"),
+        )
         .await;
 }
 
@@ -141,7 +145,10 @@ async fn around_the_older_one(stage: &Stage, tries: &mut Try<'_>) {
     let said = held.diagnostics.unwrap().message;
     assert!(said.contains("the older environment") && said.contains("asks for less"), "{said}");
     assert!(held.preview.is_none() && held.phase == Phase::Pending, "{held:?}");
-    tries.saw("go to production's place through a second Environment that asks for less", "not ready, nothing previewed");
+    tries.saw(
+        "go to production's place through a second Environment that asks for less",
+        "not ready, nothing previewed",
+    );
 }
 
 pub async fn after_the_end(stage: &Stage, tries: &mut Try<'_>) {
