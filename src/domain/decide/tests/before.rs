@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::decide::{Effect, Twin, Work};
 use crate::environment::{Outcome, Readiness, RuntimeKind};
 use crate::event::Action;
-use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, note, production, uid};
+use crate::fixture::{at, by_hand, development, environment, failure, govern, note, production, uid};
 use crate::phase::Phase;
 use crate::policy::{Confirm, Tier};
 use crate::runtime::Failure;
