@@ -50,7 +50,7 @@ pub fn outranks<'a>(
     others: &'a [Arc<Environment>],
     now: Timestamp,
 ) -> Option<Outranked<'a>> {
-    let beside = others.iter().map(AsRef::as_ref).filter(|other| same_things(environment, other));
+    let beside = others.iter().map(|other| &**other).filter(|other| same_things(environment, other));
     let mut before: Vec<&Environment> = beside.filter(|other| precedes(other, environment, now)).collect();
     before.sort_by_key(|other| (other.created_at, other.id.uid.clone()));
     let outranked = |older: &'a Environment| Outranked { older, less: environment.asks_less_than(older, now) };

@@ -237,7 +237,8 @@ impl Upkeep<'_> {
             Some(_) => None,
         };
         if let Some(why) = why {
-            return self.disregard(&reset, reset.actor.clone(), &why);
+            self.disregard(&reset, reset.actor.clone(), &why);
+            return;
         }
         let failed = self.status.phase == EnvironmentPhase::Failed;
         if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
