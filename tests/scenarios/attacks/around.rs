@@ -142,7 +142,7 @@ async fn around_the_older_one(stage: &Stage, tries: &mut Try<'_>) {
     create(stage, BERT, environment("other", &stage.namespace)).await.unwrap();
     create(stage, BERT, asked("around").with("spec.environmentRef.name", "other")).await.unwrap();
     let held = stage.waits("around", "EnvironmentNotActive").await.status.unwrap();
-    let said = held.diagnostics.unwrap().message;
+    let said = held.diagnostics.as_ref().unwrap().message.clone();
     assert!(said.contains("the older environment") && said.contains("asks for less"), "{said}");
     assert!(held.preview.is_none() && held.phase == Phase::Pending, "{held:?}");
     tries.saw(
