@@ -170,7 +170,7 @@ fn what_shows_nothing_is_the_same_to_the_expressions_and_to_the_domain() {
     assert!(!shows(&all) && is_blank(&all));
     // Where a range ends, something begins that shows, or another range.
     for (first, last) in INVISIBLE {
-        let beside = [char::from_u32((first as u32).wrapping_sub(1)), char::from_u32(last as u32 + 1)];
+        let beside = [char::from_u32(u32::from(first).wrapping_sub(1)), char::from_u32(u32::from(last) + 1)];
         for one in beside.into_iter().flatten().map(String::from) {
             assert_eq!(shows(&one), !is_blank(&one), "{one:?}");
         }
