@@ -63,7 +63,7 @@ fn of_two_of_the_same_second_the_one_that_asks_for_less_yields() {
         let (mut less, mut more) = (development(), production());
         (less.id.uid, more.id.uid) = (uid(lower), uid("e2"));
         less.created_at = more.created_at;
-        assert!(says(&less, &[more.clone()]).is_some());
+        assert!(says(&less, std::slice::from_ref(&more)).is_some());
         assert_eq!(says(&more, &[less]), None);
     }
 }
@@ -74,7 +74,7 @@ fn of_two_of_the_same_second_that_ask_for_different_things_the_higher_uid_yields
     (one.id.uid, other.id.uid) = (uid("e1"), uid("e2"));
     one.policy.confirm = Confirm::Auto;
     other.policy.approval.expires_after = None;
-    assert_eq!(says(&one, &[other.clone()]), None);
+    assert_eq!(says(&one, std::slice::from_ref(&other)), None);
     assert!(says(&other, &[one]).unwrap().contains("(spec.policy.approval.expiresAfter)"));
 }
 
@@ -83,7 +83,7 @@ fn a_freeze_that_is_over_is_nothing_to_ask_for() {
     let window = |end| FreezeWindow { start: at(-30), end: at(end), reason: "sale".to_owned() };
     let mut older = first();
     older.policy.freeze_windows = vec![window(0)];
-    assert_eq!(says(&production(), &[older.clone()]), None);
+    assert_eq!(says(&production(), std::slice::from_ref(&older)), None);
     older.policy.freeze_windows = vec![window(1)];
     assert!(says(&production(), &[older]).unwrap().contains("spec.policy.freezeWindows"));
 }
