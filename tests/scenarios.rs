@@ -13,6 +13,7 @@ mod scenarios {
     mod governance;
     mod limits;
     mod manual;
+    mod neighbours;
     mod plugin;
     mod production;
     mod releases;

@@ -19,6 +19,7 @@ use crate::key::Key;
 use crate::leader::Leader;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::neighbours::Neighbours;
 use crate::notice::Notices;
 use crate::resources::Resources;
 use crate::runtime::Runtimes;
@@ -32,6 +33,8 @@ pub struct Context<R: Resources> {
     pub deployments: Cache<Deployment>,
     /// Every Environment.
     pub environments: Cache<Environment>,
+    /// Which Environments change the same things.
+    pub neighbours: Neighbours,
     /// Every Release.
     pub releases: Cache<Release>,
     /// What the policies look up of Environments.

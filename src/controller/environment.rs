@@ -113,7 +113,7 @@ async fn upkeep<R: Resources>(
     let readiness = if environment.deleting || known {
         None
     } else {
-        let readiness = cx.runtimes.readiness(wire).await;
+        let readiness = cx.runtimes.readiness(environment, wire).await;
         cx.probes.note(uid, generation, readiness.is_ok());
         Some(readiness)
     };
@@ -123,13 +123,16 @@ async fn upkeep<R: Resources>(
         guard: guard.clone(),
         readiness,
         holder: holder(cx, key, environment).await?,
+        neighbours: cx.neighbours.of(key, environment),
         unfinished: unfinished(cx, key),
         archived_seq: environment.status.audit.seq,
         epoch: cx.epoch,
     };
     let Decision { status, events, effect } = decide(&observed, clock::now());
-    let freed = events.iter().any(|one| one.action == event::Action::EnvironmentReset);
-    if freed && !publish::confirmed(cx, &key.to_string(), &guard).await {
+    let on_a_word = |one: &event::Event| {
+        matches!(one.action, event::Action::EnvironmentReset | event::Action::EnvironmentResetVoid)
+    };
+    if events.iter().any(on_a_word) && !publish::confirmed(cx, &key.to_string(), &guard).await {
         return Ok(Action::requeue(SOON));
     }
     let written = publish::environment(cx, wire, &status).await?;

@@ -24,6 +24,7 @@ mod kubernetes;
 mod leader;
 mod ledger;
 mod metrics;
+mod neighbours;
 mod notice;
 mod observe;
 mod order;

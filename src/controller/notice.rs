@@ -68,6 +68,7 @@ fn describe(event: &Event, diagnosis: Option<&str>) -> KubeEventText {
         event.action,
         Action::ReleaseFailed
             | Action::ReleaseRollbackFailed
+            | Action::ReleaseRollbackRefused
             | Action::ReleaseRejected
             | Action::EnvironmentOutcomeUnknown
     ) || loud(event.action);
@@ -95,6 +96,7 @@ fn reason(action: Action) -> &'static str {
         Action::ReleaseApplied => "Applied",
         Action::ReleaseFailed => "Failed",
         Action::ReleaseRollbackRequested => "RollbackRequested",
+        Action::ReleaseRollbackRefused => "RollbackRefused",
         Action::ReleaseRollbackCompleted => "RolledBack",
         Action::ReleaseRollbackFailed => "RollbackFailed",
         Action::ReleaseAborted => "Aborted",
@@ -107,6 +109,7 @@ fn reason(action: Action) -> &'static str {
         Action::EnvironmentCreated => "EnvironmentCreated",
         Action::EnvironmentPolicyChanged => "PolicyChanged",
         Action::EnvironmentReset => "Reset",
+        Action::EnvironmentResetVoid => "ResetVoid",
         Action::EnvironmentOutcomeUnknown => "OutcomeUnknown",
     }
 }

@@ -215,7 +215,10 @@ mod tests {
     fn development() -> Environment {
         let wire = json!({
             "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
-            "metadata": {"name": "dev", "namespace": "shop", "uid": "e1", "generation": 1},
+            "metadata": {
+                "name": "dev", "namespace": "shop", "uid": "e1", "generation": 1,
+                "creationTimestamp": "2026-01-02T03:04:05Z",
+            },
             "spec": {
                 "project": "shop", "team": "payments", "tier": "development", "timeout": "10m",
                 "runtime": {"k8s": {"namespace": "shop", "serviceAccountName": "deployer"}},

@@ -23,6 +23,7 @@ use crate::kubernetes::Cluster;
 use crate::leader::{Leader, LeaseConfig, LeaseError};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::neighbours::Neighbours;
 use crate::notice::Notices;
 use crate::runtime::Runtimes;
 use crate::{account, streams, term};
@@ -202,6 +203,7 @@ async fn lead(
         resources: cluster,
         deployments: Cache::default(),
         environments: Cache::default(),
+        neighbours: Neighbours::default(),
         releases: Cache::default(),
         index: index.clone(),
         policies: policies.clone(),

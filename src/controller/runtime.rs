@@ -21,6 +21,7 @@ use slipway_domain::runtime::{Applied, Content, Failure, Forecast, ObjectRef};
 use slipway_domain::wait::Wait;
 use slipway_k8s::fence::Fence;
 use slipway_k8s::preview::Depth;
+use slipway_k8s::probe::supported;
 use slipway_k8s::render::{Rendered, failure, render};
 use slipway_k8s::runtime::Runtime as Kubernetes;
 use slipway_k8s::target::{GroupKind, Target};
@@ -145,13 +146,15 @@ impl Runtimes {
     }
 
     /// Whether an Environment could take a Deployment.
-    pub async fn readiness(&self, environment: &WireEnvironment) -> Result<(), Failure> {
-        match &environment.spec.runtime {
+    pub async fn readiness(&self, environment: &Environment, wire: &WireEnvironment) -> Result<(), Failure> {
+        match &wire.spec.runtime {
             Runtime::Manual(_) => Ok(()),
             Runtime::Ssh(_) => Err(unsupported("the SSH runtime is not part of this version: use k8s or manual")),
             Runtime::K8s(_) => {
                 let anyone: ServiceName = "readiness".parse().map_err(|_| unsupported("readiness"))?;
-                self.kubernetes.ready(&target(environment, &anyone)?).await
+                // What nothing could pass is said before anybody asks for anything.
+                supported(&environment.health_checks)?;
+                self.kubernetes.ready(&target(wire, &anyone)?).await
             }
         }
     }

@@ -35,7 +35,13 @@ pub async fn reconcile_all<R: Resources>(
     let shared = cx.clone();
     let environments = cx.environments.fill(cx.resources.watch(), move |environment| {
         release::wake_unused(&shared, environment);
-        wake_waiting(&shared, &Key::of(environment));
+        let key = Key::of(environment);
+        // One that is gone is shown as it was last.
+        let there = shared.environments.uid(&key).is_some();
+        for neighbour in shared.neighbours.note(&key, environment, there) {
+            let _ = shared.wake_environment.send(neighbour);
+        }
+        wake_waiting(&shared, &key);
     });
     let shared = cx.clone();
     let releases = cx.releases.fill(cx.resources.watch(), move |release| {
@@ -53,6 +59,7 @@ pub async fn reconcile_all<R: Resources>(
         // One that is gone is shown as it was last.
         let there = shared.deployments.uid(&key).is_some();
         shared.metrics.unseen_glass(key, there && unseen(deployment));
+        release::wake_named(&shared, deployment);
     });
 
     let environments = controller(environments, cx.environments.names())
@@ -150,7 +157,7 @@ impl Cached for Release {
 }
 
 /// The Release that a Deployment names.
-fn named_release(deployment: &Deployment) -> Option<&str> {
+pub fn named_release(deployment: &Deployment) -> Option<&str> {
     match &deployment.spec.operation {
         Operation::Deploy(Deploy::ReleaseRef(reference)) => Some(&reference.name),
         Operation::Rollback(rollback) => Some(&rollback.to_release_ref.name),

@@ -8,10 +8,10 @@ use slipway_domain::policy::Tier;
 
 use crate::environment_status::EnvironmentStatus;
 use crate::guard::{Backup, Promotion};
-use crate::health_check::HealthCheck;
+use crate::health_check::{HealthCheck, runnable};
 use crate::policy::Policy;
 use crate::reference::Reference;
-use crate::rule::{fixed, label_name, status_stays};
+use crate::rule::{fixed, label_name, status_stays, succeeded};
 use crate::target::Runtime;
 use crate::{HEALTH_CHECKS_MAX, text, vocabulary};
 
@@ -41,6 +41,8 @@ use crate::{HEALTH_CHECKS_MAX, text, vocabulary};
     validation = fixed("Environment", "project"),
     validation = fixed("Environment", "team"),
     validation = fixed("Environment", "tier"),
+    validation = succeeded("reset"),
+    validation = runnable(),
 )]
 pub struct EnvironmentSpec {
     /// The project it belongs to. It stays the same.
@@ -85,7 +87,7 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::period")]
     pub timeout: Option<String>,
-    /// Frees the Environment after an operation that failed.
+    /// Frees the Environment after an operation that failed. It stays; a later failure is named by a later one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<Reset>,
 }

@@ -27,6 +27,11 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(schema_with = "text::message")]
     pub readiness_message: String,
+    /// The older Environment, as `namespace/name`, that changes the same things and asks for more: nothing is previewed
+    /// here while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::words")]
+    pub yields_to: Option<String>,
     /// The generation of the object that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -56,6 +61,9 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::sha256")]
     pub reset_handled: Option<String>,
+    /// The `spec.reset` that stands has been answered: it counted, or will never count. The history says which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reset_answered: bool,
     /// Names the state of the API server's policies under which `spec.reset` was said, if it has not been answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::sha256")]

@@ -3,10 +3,18 @@
 //! Nothing within a list has a default in the schema: a list is owned as a whole, and what the server filled in would
 //! make the same manifest a conflict for the next field manager.
 
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text;
+
+/// What no Kubernetes runtime runs is refused where it is written. For the spec of an Environment.
+pub(crate) fn runnable() -> Rule {
+    Rule::new("!has(self.runtime.k8s) || !has(self.healthChecks) || self.healthChecks.all(check, !has(check.exec))")
+        .message("exec is for hosts: the Kubernetes runtime runs no commands, use http")
+        .field_path(".healthChecks")
+}
 
 /// A check that must pass: exactly one of `http`, `exec`, `database`, `wpCli`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

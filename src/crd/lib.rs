@@ -56,7 +56,7 @@ pub const GROUP: &str = "slipway.dev";
 pub const VERSION: &str = "v1alpha1";
 /// Holds a Deployment or an Environment until its deletion is archived.
 pub const AUDIT_FINALIZER: &str = "slipway.dev/audit";
-/// Holds a Release while an Environment may go back to it.
+/// Holds a Release while a Deployment that has not ended names it, or an Environment may go back to it.
 pub const IN_USE_FINALIZER: &str = "slipway.dev/in-use";
 
 /// The highest number of an event or a term: all that JSON carries exactly everywhere.

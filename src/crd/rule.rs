@@ -30,6 +30,13 @@ pub(crate) fn once(field: &str) -> Rule {
         .field_path(path(field))
 }
 
+/// An entry that a later one may take the place of, and that is never taken back.
+pub(crate) fn succeeded(field: &str) -> Rule {
+    Rule::new(format!("!has(oldSelf.{field}) || has(self.{field})"))
+        .message(format!("{field} is history: a later one takes its place, it is never taken back").as_str())
+        .field_path(path(field))
+}
+
 /// A list of intents from which no entry is removed; `keys` tell entries apart.
 pub(crate) fn add_only(field: &str, keys: &[&str]) -> Rule {
     let same: Vec<String> = keys.iter().map(|key| format!("now.{key} == then.{key}")).collect();

@@ -32,7 +32,13 @@ pub fn policies() -> Vec<Value> {
         stamp("releases", &[finalizer(IN_USE_FINALIZER)]),
         stamp(
             "environments",
-            &[on("CREATE", &set("/spec/changedBy", CALLER)), changed_by(), finalizer(AUDIT_FINALIZER)],
+            &[
+                on("CREATE", &set("/spec/changedBy", CALLER)),
+                // Before it is asked what has changed: what is put back has not.
+                restored("reset"),
+                changed_by(),
+                finalizer(AUDIT_FINALIZER),
+            ],
         ),
         release_stays(),
     ]

@@ -5,6 +5,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
+use slipway_domain::blank::VISIBLE;
 use slipway_domain::name::{ACTOR_MAX, ACTOR_RESERVED, CONTROLLER, LABEL_MAX, LABEL_PATTERN, NOTE_MAX};
 
 /// Kubernetes' way to write a period, without days: `30m`, `1h30m`, `90s`.
@@ -18,11 +19,15 @@ const LINE_MAX: usize = 500;
 pub(crate) const MESSAGE_MAX: usize = 4096;
 
 fn line(max: usize) -> Schema {
-    text(max, r"self.trim() != '' && !self.matches(r'\p{Cc}')", "must be one line and not blank")
+    text(max, &format!(r"{} && !self.matches(r'\p{{Cc}}')", shows()), "must be one line and not blank")
 }
 
 fn prose(max: usize) -> Schema {
-    text(max, "self.trim() != ''", "must not be blank")
+    text(max, &shows(), "must not be blank")
+}
+
+fn shows() -> String {
+    format!("self.matches(r'{VISIBLE}')")
 }
 
 /// A text for people. The schema counts characters and the domain bytes: a note that only one of them takes would make

@@ -3,6 +3,7 @@
 //! [`admit`] judges one change of one Deployment by one caller. [`request`] is its part that needs no caller, and the
 //! controller asks it again before anything is previewed.
 
+use crate::blank::is_blank;
 use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
 use crate::environment::{Environment, RuntimeKind};
 use crate::intent::Intent;
@@ -19,11 +20,11 @@ mod tests;
 /// What a caller may be allowed to do with an Environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// Create, confirm, start, finish, abort.
+    /// Ask for anything but a return to an older release; confirm, start, finish, abort.
     Deploy,
     /// Approve and reject.
     Approve,
-    /// Ask for a rollback.
+    /// Ask for a rollback, or for a return to an older release.
     Rollback,
     /// Free a failed Environment.
     Reset,
@@ -122,6 +123,10 @@ pub const BY_HAND_ONLY: &str = "is for the manual runtime: here the controller s
 /// What is said of decisions that come with the request they are about.
 pub const UNDECIDED_AT_FIRST: &str = "a new deployment carries no confirmation, review, rollback or abort yet";
 
+/// What is said to whoever gives an object an owner: the owner would take it along, and nobody would have said so.
+pub const NO_NEW_OWNER: &str =
+    "no object of Slipway's goes because another one goes: leave them out, and delete it by itself";
+
 /// Whether `caller` may make `new` out of `old`; `old` is None for a creation.
 pub fn admit(
     old: Option<&Deployment>,
@@ -140,11 +145,11 @@ pub fn request(request: &Request, environment: Option<&Environment>) -> Result<(
     if request.work_references.is_empty() {
         return Err(invalid("spec.workReferences", "must name at least one ticket, issue or pull request"));
     }
-    if request.rollback_plan.trim().is_empty() {
+    if is_blank(&request.rollback_plan) {
         return Err(invalid("spec.rollbackPlan", "must say how to get out again"));
     }
     let Some(environment) = environment else { return Ok(()) };
-    let risk = request.risk.as_ref().is_some_and(|risk| !risk.trim().is_empty());
+    let risk = request.risk.as_ref().is_some_and(|risk| !is_blank(risk));
     if environment.tier == Tier::Production && !risk {
         return Err(invalid("spec.risk", "is required for production: say what could go wrong"));
     }
@@ -180,7 +185,7 @@ fn create(new: &Deployment, caller: &Caller, environment: Option<&Environment>) 
     if new.request.requester != caller.actor {
         caller.acts_for(&new.request.requester)?;
     }
-    caller.may(Verb::Deploy, &new.request)?;
+    caller.may(new.request.operation.verb(), &new.request)?;
     if new.intents != Intents::default() {
         return Err(invalid("spec", UNDECIDED_AT_FIRST));
     }
@@ -374,10 +379,11 @@ fn stands(old: &Deployment, named: &str) -> Result<(), Refusal> {
 }
 
 fn possible(intent: Intent, old: &Deployment) -> Result<(), Refusal> {
-    if intent.phases().contains(&old.status.phase) {
+    let (phase, possible) = (old.status.phase, intent.phases());
+    if possible.contains(&phase) {
         return Ok(());
     }
-    Err(Refusal::WrongPhase { action: intent.as_str(), phase: old.status.phase })
+    Err(Refusal::WrongPhase { action: intent.as_str(), phase, possible })
 }
 
 fn invalid(field: &str, problem: &str) -> Refusal {

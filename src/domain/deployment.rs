@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::admission::Verb;
 use crate::attempt::Attempt;
 use crate::audit::{Audit, Subject};
 use crate::code::Code;
@@ -66,6 +67,19 @@ impl Operation {
             Self::Restore { .. } => "restore",
             Self::Rollback { .. } => "rollback",
             Self::Bootstrap { .. } => "bootstrap",
+        }
+    }
+
+    /// What it takes on the Environment to ask for it.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Rollback { .. } => Verb::Rollback,
+            Self::Deploy { .. }
+            | Self::DeployVersion { .. }
+            | Self::Update { .. }
+            | Self::Promote { .. }
+            | Self::Restore { .. }
+            | Self::Bootstrap { .. } => Verb::Deploy,
         }
     }
 

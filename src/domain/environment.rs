@@ -129,6 +129,8 @@ pub struct EnvironmentStatus {
     pub readiness: Readiness,
     /// Why it could not, for people.
     pub readiness_message: String,
+    /// The older Environment, as `namespace/name`, that it would be a way around: nothing is previewed here meanwhile.
+    pub yields_to: Option<String>,
     /// Who may change it now.
     pub claim: Option<Claim>,
     /// How many claims were taken and given back so far. Grows with each; an older copy shows by it.
@@ -154,6 +156,7 @@ impl Default for EnvironmentStatus {
             phase: EnvironmentPhase::Pending,
             readiness: Readiness::Unknown,
             readiness_message: String::new(),
+            yields_to: None,
             claim: None,
             operations: 0,
             services: Vec::new(),
@@ -193,6 +196,8 @@ impl Reset {
 pub struct Environment {
     /// Which one.
     pub id: ResourceId,
+    /// When the server accepted it.
+    pub created_at: Timestamp,
     /// The project it belongs to.
     pub project: String,
     /// The team it belongs to.

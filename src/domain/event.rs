@@ -84,6 +84,8 @@ words! {
         ReleaseFailed = "release.failed",
         /// Someone, or the health gate, asked for the release before this one.
         ReleaseRollbackRequested = "release.rollback_requested",
+        /// A rollback that was asked for cannot be made.
+        ReleaseRollbackRefused = "release.rollback_refused",
         /// The release before this one runs again.
         ReleaseRollbackCompleted = "release.rollback_completed",
         /// The release before this one could not be brought back.
@@ -110,6 +112,8 @@ words! {
         EnvironmentDeleted = "environment.deleted",
         /// Someone freed it after a failure.
         EnvironmentReset = "environment.reset",
+        /// A reset named what had not failed, or nobody can tell whose it is.
+        EnvironmentResetVoid = "environment.reset_void",
         /// A person settled a divergence between object and archive.
         EnvironmentAdopted = "environment.adopted",
         /// The holder of its claim vanished and the outcome is not known.

@@ -110,11 +110,16 @@ pub(crate) fn environment(tier: Tier, runtime: RuntimeKind) -> Environment {
     };
     let mut environment = Environment {
         id: ResourceId { namespace: "team".to_owned(), name: "shop".to_owned(), uid: uid("e1") },
+        created_at: at(-60),
         project: "shop".to_owned(),
         team: "web".to_owned(),
         tier,
         runtime,
-        reach: Reach { place: Digest::of(b"place"), allowed_kinds: BTreeSet::new() },
+        reach: Reach {
+            place: Digest::of(b"place"),
+            allowed_kinds: BTreeSet::new(),
+            targets: ["shop as deployer".to_owned()].into(),
+        },
         policy: Policy::default_for(tier, runtime),
         digest: Digest::of(b""),
         health_checks: Vec::new(),

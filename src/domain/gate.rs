@@ -123,6 +123,13 @@ pub fn ready(environment: &Environment) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Before anything is previewed: somebody has looked at the Environment, and it is no way around another one.
+pub fn looked_at(environment: &Environment) -> Result<(), Refusal> {
+    let status = &environment.status;
+    let unseen = status.readiness == Readiness::Unknown || status.yields_to.is_some();
+    if guarded(environment) && unseen { ready(environment) } else { Ok(()) }
+}
+
 /// Gate 3, second half: nobody else has the Environment, and nobody is ahead in its queue.
 pub fn turn(deployment: &Deployment, environment: &Environment, queue: &[Waiting]) -> Result<(), Refusal> {
     let name = || environment.id.name.clone();

@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod attempt;
 pub mod audit;
+pub mod blank;
 pub mod code;
 pub mod decide;
 pub mod deployment;
@@ -23,6 +24,7 @@ pub mod gate;
 pub mod guard;
 pub mod intent;
 pub mod name;
+pub mod neighbour;
 pub mod phase;
 pub mod policy;
 pub mod preview;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blank::is_blank;
+
 /// Why a text is not the name it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {problem}")]
@@ -43,7 +45,7 @@ fn label(what: &'static str, text: &str) -> Result<(), NameError> {
 }
 
 fn line(what: &'static str, text: &str, max: usize) -> Result<(), NameError> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(NameError { what, problem: "must not be empty".to_owned() });
     }
     if text.len() > max {
@@ -56,7 +58,7 @@ fn line(what: &'static str, text: &str, max: usize) -> Result<(), NameError> {
 }
 
 fn text(what: &'static str, text: &str, max: usize) -> Result<(), NameError> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(NameError { what, problem: "must not be empty".to_owned() });
     }
     if text.len() > max {
@@ -188,6 +190,8 @@ mod tests {
     fn a_note_may_span_lines_but_an_actor_may_not() {
         assert!("checked\nwith ops".parse::<Note>().is_ok());
         assert!("alice\nbob".parse::<Actor>().is_err());
-        assert!("   ".parse::<Note>().is_err());
+        for blank in ["   ", "\u{200B}", "\u{3000}\n\u{FEFF}"] {
+            assert!(blank.parse::<Note>().is_err() && blank.parse::<Actor>().is_err(), "{blank:?}");
+        }
     }
 }

@@ -86,7 +86,10 @@ impl Phase {
             )
             | (
                 Self::Applying | Self::Succeeded | Self::Failed,
-                Action::ReleaseRollbackRequested | Action::ReleaseApproved | Action::ReleaseRejected,
+                Action::ReleaseRollbackRequested
+                | Action::ReleaseRollbackRefused
+                | Action::ReleaseApproved
+                | Action::ReleaseRejected,
             )
             | (
                 Self::Succeeded | Self::Failed | Self::RolledBack | Self::Rejected | Self::Aborted,

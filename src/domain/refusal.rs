@@ -26,12 +26,17 @@ pub enum Refusal {
         hint: &'static str,
     },
     /// The phase does not allow it.
-    #[error("{action} is not possible while the deployment is {phase}")]
+    #[error(
+        "{action} is not possible while the deployment is {phase}, only while it is {}: look at what it waits for",
+        one_of(.possible)
+    )]
     WrongPhase {
         /// What was to be done.
         action: &'static str,
         /// Where the Deployment is.
         phase: Phase,
+        /// Where it would have to be.
+        possible: &'static [Phase],
     },
     /// Someone judged their own request.
     #[error("{reviewer} made this request and cannot review it: ask someone else")]
@@ -40,13 +45,13 @@ pub enum Refusal {
         reviewer: Actor,
     },
     /// It needs a note.
-    #[error("{action} needs a note that says why")]
+    #[error("{action} needs a note that says why: add one")]
     NoteRequired {
         /// What.
         action: &'static str,
     },
     /// Someone spoke in another's name.
-    #[error("{field} must be the caller, {caller}, and not {named}")]
+    #[error("{field} must be the caller, {caller}, and not {named}: say it in your own name")]
     NotTheCaller {
         /// Where.
         field: String,
@@ -78,7 +83,7 @@ pub enum Refusal {
         requester: Actor,
     },
     /// Slipway's own business.
-    #[error("{actor} may not {what}: only the controller does")]
+    #[error("{actor} may not {what}: only the controller does, leave it out")]
     ControllerOnly {
         /// Who.
         actor: Actor,
@@ -104,6 +109,24 @@ pub enum Refusal {
         environment: String,
         /// What would become of it.
         what: String,
+    },
+    /// A reset where there is nothing to free.
+    #[error("no operation has failed in environment {environment}: there is nothing to reset")]
+    NothingFailed {
+        /// Which.
+        environment: String,
+    },
+    /// A reset that names something else than what failed.
+    #[error(
+        "it is {failed} that failed in environment {environment}, not {named}: look at that one, then name it in spec.reset.of"
+    )]
+    NotWhatFailed {
+        /// Where.
+        environment: String,
+        /// What failed.
+        failed: String,
+        /// What was named.
+        named: String,
     },
     /// A service account must name a person.
     #[error(
@@ -131,7 +154,7 @@ pub enum Refusal {
     #[error("there is no preview yet: wait until status.preview.ref is there")]
     PreviewRequired,
     /// The decision is made already.
-    #[error("{subject} has been decided, or is over: nothing further is accepted")]
+    #[error("{subject} has been decided, or is over: nothing further is accepted, its history says who decided what")]
     Decided {
         /// What was judged.
         subject: String,
@@ -163,7 +186,7 @@ pub enum Refusal {
         hint: String,
     },
     /// Another Deployment has its turn.
-    #[error("environment {environment} is taken by another deployment: {holder}")]
+    #[error("environment {environment} is taken by another deployment: wait until {holder} has ended")]
     EnvironmentBusy {
         /// Which.
         environment: String,
@@ -171,7 +194,7 @@ pub enum Refusal {
         holder: String,
     },
     /// A freeze window is open.
-    #[error("environment {environment} is frozen until {until}: {reason}")]
+    #[error("environment {environment} is frozen until {until}, wait or override the freeze: {reason}")]
     EnvironmentFrozen {
         /// Which.
         environment: String,
@@ -181,13 +204,13 @@ pub enum Refusal {
         reason: String,
     },
     /// No backup.
-    #[error("{operation} needs a fresh full backup of the target: no backup exists")]
+    #[error("{operation} needs a fresh full backup of the target: no backup exists, make one")]
     BackupRequired {
         /// For what.
         operation: &'static str,
     },
     /// The backup is too old.
-    #[error("{operation} needs a fresh full backup of the target: the newest is from {at}")]
+    #[error("{operation} needs a fresh full backup of the target: the newest is from {at}, make another")]
     BackupStale {
         /// For what.
         operation: &'static str,
@@ -195,16 +218,16 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// No drift check.
-    #[error("promote needs a clean drift check of the target: no drift check exists")]
+    #[error("promote needs a clean drift check of the target: no drift check exists, make one")]
     DriftRequired,
     /// The target has drifted.
-    #[error("promote needs a clean drift check of the target: the one from {at} found drift")]
+    #[error("promote needs a clean drift check of the target: the one from {at} found drift, mend it and check again")]
     DriftDetected {
         /// When it was made.
         at: Timestamp,
     },
     /// The drift check is too old.
-    #[error("promote needs a clean drift check of the target: the newest is from {at}")]
+    #[error("promote needs a clean drift check of the target: the newest is from {at}, make another")]
     DriftStale {
         /// When it was made.
         at: Timestamp,
@@ -231,6 +254,10 @@ pub enum Refusal {
     },
 }
 
+fn one_of(phases: &[Phase]) -> String {
+    phases.iter().map(|phase| phase.as_str()).collect::<Vec<_>>().join(" or ")
+}
+
 impl Refusal {
     /// The stable code.
     pub fn code(&self) -> Code {
@@ -248,7 +275,9 @@ impl Refusal {
             Self::PreviewMismatch { .. } => Code::PreviewMismatch,
             Self::PreviewExpired { .. } => Code::PreviewExpired,
             Self::PreviewRequired => Code::PreviewRequired,
-            Self::Decided { .. } | Self::RollbackOpen => Code::Conflict,
+            Self::Decided { .. } | Self::RollbackOpen | Self::NothingFailed { .. } | Self::NotWhatFailed { .. } => {
+                Code::Conflict
+            }
             Self::ApprovalRequired { .. } => Code::ApprovalRequired,
             Self::TicketExpired { .. } => Code::ApprovalTicketExpired,
             Self::EnvironmentNotActive { .. } => Code::EnvironmentNotActive,
@@ -276,7 +305,7 @@ mod tests {
         vec![
             Refusal::Invalid { field: "spec.risk".into(), problem: "is required".into() },
             Refusal::Immutable { field: "spec".into(), hint: "create a new Deployment" },
-            Refusal::WrongPhase { action: "approve", phase: Phase::Applying },
+            Refusal::WrongPhase { action: "approve", phase: Phase::Applying, possible: &[Phase::PendingApproval] },
             Refusal::SelfApproval { reviewer: actor("alice") },
             Refusal::NoteRequired { action: "reject" },
             Refusal::NotTheCaller { field: "spec.abort.actor".into(), caller: actor("bob"), named: actor("alice") },
@@ -286,6 +315,8 @@ mod tests {
                 environment: environment.clone(),
                 what: "would ask for less than before (spec.policy.confirm)".into(),
             },
+            Refusal::NothingFailed { environment: environment.clone() },
+            Refusal::NotWhatFailed { environment: environment.clone(), failed: "d7".into(), named: "d6".into() },
             Refusal::MayNotActFor { actor: actor("mallory"), requester: actor("alice") },
             Refusal::ControllerOnly { actor: actor("mallory"), what: "write status" },
             Refusal::Unfinished { phase: Phase::Approved, first: "abort" },

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::event::{UnknownWord, words};
-use crate::policy::{Confirm, FreezeWindow, OnFailure, Policy};
+use crate::policy::{Confirm, FreezeWindow, OnFailure, Policy, Tier};
 use crate::runtime::HealthCheck;
 use std::fmt;
 use std::str::FromStr;
@@ -26,11 +27,15 @@ pub struct Reach {
     pub place: Digest,
     /// `spec.runtime.k8s.allowedKinds`, as `group/Kind`.
     pub allowed_kinds: BTreeSet<String>,
+    /// What is changed there: a namespace as an account, or hosts. Two Environments with one in common change the same.
+    pub targets: BTreeSet<String>,
 }
 
 words! {
     /// One way in which an Environment asks for less. The word is the field that does.
     Weakening {
+        /// A lower tier, which asks for no risk note.
+        Tier = "spec.tier",
         /// Fewer approvals, or none.
         Approvals = "spec.policy.approval.count",
         /// A ticket that is good for longer, or for ever.
@@ -71,6 +76,20 @@ impl Environment {
         let kept = |old: &HealthCheck| self.health_checks.iter().any(|new| as_strict(new, old));
         if !before.health_checks.iter().all(kept) {
             found.insert(Weakening::HealthChecks);
+        }
+        found
+    }
+
+    /// In which ways `self` asks for less than `other`, another Environment, at `now`.
+    ///
+    /// That they go to different places is not compared. Here there is a clock: a freeze that is over holds nobody back.
+    pub fn asks_less_than(&self, other: &Self, now: Timestamp) -> BTreeSet<Weakening> {
+        let mut other = other.clone();
+        other.policy.freeze_windows.retain(|window| window.end > now);
+        let mut found = self.weakenings(&other);
+        found.remove(&Weakening::Runtime);
+        if other.tier == Tier::Production && self.tier != Tier::Production {
+            found.insert(Weakening::Tier);
         }
         found
     }

@@ -1,13 +1,17 @@
 //! What an Environment itself needs: its history, its readiness, its reset, and the repair of a claim whose holder is gone.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::audit::Entry;
 use crate::code::Code;
-use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness};
+use crate::environment::{Environment, EnvironmentPhase, EnvironmentStatus, Readiness, Reset};
 use crate::event::{Action, Detail, Event, Source};
 use crate::guard::Guard;
 use crate::name::{Actor, Uid};
+use crate::neighbour::{self, Outranked};
+use crate::refusal::Refusal;
 use crate::runtime::Failure;
 
 #[cfg(test)]
@@ -35,6 +39,8 @@ pub struct Observed<'a> {
     pub readiness: Option<Result<(), Failure>>,
     /// Whoever holds the claim.
     pub holder: Holder,
+    /// The other Environments that change the same things.
+    pub neighbours: Vec<Arc<Environment>>,
     /// Deployments to it that have not ended.
     pub unfinished: usize,
     /// Whether the API server checks who says what.
@@ -141,7 +147,15 @@ impl Upkeep<'_> {
     }
 
     fn readiness(&mut self) {
-        match &self.seen.readiness {
+        let seen = self.seen;
+        let older = neighbour::outranks(seen.environment, &seen.neighbours, self.now);
+        self.status.yields_to = older.as_ref().map(Outranked::by);
+        if let Some(older) = older {
+            self.status.readiness = Readiness::NotReady;
+            self.status.readiness_message = older.to_string();
+            return;
+        }
+        match &seen.readiness {
             None => {}
             Some(Ok(())) => {
                 self.status.readiness = Readiness::Ready;
@@ -182,29 +196,55 @@ impl Upkeep<'_> {
             return;
         }
         self.status.guard = Some(fingerprint.clone());
-        if let Some(reset) = &self.seen.environment.reset {
-            self.status.reset_handled = Some(reset.digest());
+        let unanswered = self.seen.environment.reset.clone().filter(|reset| !self.answered(reset));
+        if let Some(reset) = unanswered {
+            self.disregard(&reset, Actor::controller(), &Refusal::Unguarded { what: "spec.reset".to_owned() });
         }
     }
 
+    /// The same words that freed an earlier failure of the same operation do not free the next one.
+    fn answered(&self, reset: &Reset) -> bool {
+        self.status.reset_handled == Some(reset.digest())
+    }
+
+    /// A reset that counts for nothing is answered with one event, and never counts later.
+    fn disregard(&mut self, reset: &Reset, by: Actor, why: &Refusal) {
+        self.status.reset_handled = Some(reset.digest());
+        let facts = [
+            ("of", reset.of.to_string()),
+            ("actor", reset.actor.to_string()),
+            ("note", reset.note.to_string()),
+            ("code", why.code().to_string()),
+            ("reason", why.to_string()),
+        ];
+        let detail = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        self.emit(by, Action::EnvironmentResetVoid, detail);
+    }
+
     /// A reset counts once, while it is known whose it is, for exactly the operation it names, and only where a Deployment
-    /// could run again.
+    /// could run again. Until then it waits; one that names anything else is answered at once.
     fn reset(&mut self) {
         let Some(reset) = self.seen.environment.reset.clone() else { return };
-        let failed = self.status.phase == EnvironmentPhase::Failed && self.status.failed.as_ref() == Some(&reset.of);
-        if self.seen.guard.fingerprint().is_none()
-            || !failed
-            || self.status.claim.is_some()
-            || self.status.readiness != Readiness::Ready
-        {
+        if self.seen.guard.fingerprint().is_none() || self.answered(&reset) {
             return;
         }
-        // The same words that freed an earlier failure of the same operation do not free the next one.
-        let digest = reset.digest();
-        if self.status.reset_handled.as_ref() == Some(&digest) {
+        let environment = self.seen.environment.id.name.clone();
+        let why = match &self.status.failed {
+            None => Some(Refusal::NothingFailed { environment }),
+            Some(failed) if *failed != reset.of => {
+                Some(Refusal::NotWhatFailed { environment, failed: failed.to_string(), named: reset.of.to_string() })
+            }
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            self.disregard(&reset, reset.actor.clone(), &why);
             return;
         }
-        self.status.reset_handled = Some(digest);
+        let failed = self.status.phase == EnvironmentPhase::Failed;
+        if !failed || self.status.claim.is_some() || self.status.readiness != Readiness::Ready {
+            return;
+        }
+        self.status.reset_handled = Some(reset.digest());
         self.status.phase = EnvironmentPhase::Active;
         self.status.failed = None;
         let detail =

@@ -10,6 +10,7 @@
 // A test table reads better without references.
 #![cfg_attr(test, allow(clippy::needless_pass_by_value, reason = "cases are written as values"))]
 
+mod address;
 pub mod apply;
 mod client;
 mod compare;

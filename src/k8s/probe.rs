@@ -3,6 +3,7 @@
 //! A redirect is an answer like any other and is not followed, so a check never leaves the host it names. The body is not
 //! read. No proxy of the environment is used. A try ends after the check's timeout; between tries there is a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future;
@@ -10,6 +11,7 @@ use reqwest::{Client, Url, redirect};
 use slipway_domain::code::Code;
 use slipway_domain::runtime::{Failure, HealthCheck, Probe};
 
+use crate::address::{self, Resolver};
 use crate::failure;
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -17,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// That this runtime can run all of `checks`.
 ///
 /// # Errors
-/// `RuntimeUnsupported` for a command, `ValidationFailed` for what is not an absolute http URL.
+/// `RuntimeUnsupported` for a command, `ValidationFailed` for what is not an absolute http URL, or leads to the local link.
 pub fn supported(checks: &[HealthCheck]) -> Result<(), Failure> {
     checks.iter().try_for_each(|check| match &check.probe {
         Probe::Http { url, .. } => parsed(url).map(drop),
@@ -49,6 +51,7 @@ fn client() -> Result<Client, Failure> {
     Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
+        .dns_resolver(Arc::new(Resolver))
         .user_agent(agent)
         .build()
         .map_err(|error| failure::refused(Code::HealthCheckFailed, format!("no health check can be run: {error}")))
@@ -96,7 +99,12 @@ fn shown(url: &Url) -> String {
 
 fn parsed(url: &str) -> Result<Url, Failure> {
     let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    parsed.ok_or_else(|| failure::refused(Code::ValidationFailed, format!("{url:?} is not an http or https URL")))
+    let refused = |message| failure::refused(Code::ValidationFailed, message);
+    let parsed = parsed.ok_or_else(|| refused(format!("{url:?} is not an http or https URL")))?;
+    match address::problem(&parsed) {
+        None => Ok(parsed),
+        Some(problem) => Err(refused(problem)),
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +171,7 @@ mod tests {
         let exec = Probe::Exec { command: vec!["true".to_owned()] };
         let exec = HealthCheck { probe: exec, timeout: Duration::from_secs(1), retries: 0 };
         assert_eq!(supported(&[exec]).unwrap_err().code, Code::RuntimeUnsupported);
-        for url in ["file:///etc/passwd", "/healthz", "web:80", ""] {
+        for url in ["file:///etc/passwd", "/healthz", "web:80", "", "http://169.254.169.254/"] {
             assert_eq!(supported(&[http(url, 200, 0)]).unwrap_err().code, Code::ValidationFailed, "{url}");
         }
     }

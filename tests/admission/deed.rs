@@ -153,7 +153,7 @@ fn take(object: &mut Value, field: &str, change: fn(&mut serde_json::Map<String,
 }
 
 /// What is asked for.
-pub const ASKED: [Deed; 9] = [
+pub const ASKED: [Deed; 11] = [
     asks("ask in one's own name", |object, who| object["spec"]["requester"] = who.into()),
     asks("ask for alice", |_, _| ()),
     asks("ask without a risk", |object, who| {
@@ -167,6 +167,10 @@ pub const ASKED: [Deed; 9] = [
     asks("ask for a release", |object, who| {
         object["spec"]["requester"] = who.into();
         object["spec"]["operation"] = json!({"deploy": {"releaseRef": {"name": "web-v1"}}});
+    }),
+    asks("ask to go back to a release", |object, who| {
+        object["spec"]["requester"] = who.into();
+        object["spec"]["operation"] = json!({"rollback": {"toReleaseRef": {"name": "web-v0"}}});
     }),
     asks("ask for an account", |object, _| object["spec"]["requester"] = "system:serviceaccount:ci:other".into()),
     asks("ask in an Environment that is not there", |object, who| {
@@ -185,6 +189,13 @@ pub const ASKED: [Deed; 9] = [
         ..asks("ask without a plan", |object, who| {
             object["spec"]["requester"] = who.into();
             object["spec"]["rollbackPlan"] = " ".into();
+        })
+    },
+    Deed {
+        misshapen: true,
+        ..asks("ask with a plan that shows nothing", |object, who| {
+            object["spec"]["requester"] = who.into();
+            object["spec"]["rollbackPlan"] = "\u{200B}\u{A0}\u{2060}".into();
         })
     },
 ];

@@ -152,3 +152,27 @@ fn read(env: &Env, policy: &Value) -> Policy {
             .collect(),
     }
 }
+
+#[test]
+fn what_shows_nothing_is_the_same_to_the_expressions_and_to_the_domain() {
+    use slipway_domain::blank::{INVISIBLE, VISIBLE, is_blank};
+    let env = Arc::new(Env::stdlib());
+    let program = env.compile(&format!("text.matches('{}')", VISIBLE.replace('\\', "\\\\"))).unwrap();
+    let shows = |text: &str| {
+        let mut context = Context::with_env(Arc::clone(&env));
+        context.add_variable_from_value("text", text.to_owned());
+        program.execute(&context).unwrap() == cel::Value::Bool(true)
+    };
+    let all: String = INVISIBLE.iter().flat_map(|(first, last)| *first..=*last).collect();
+    assert!(!shows(&all) && is_blank(&all));
+    // Where a range ends, something begins that shows, or another range.
+    for (first, last) in INVISIBLE {
+        let beside = [char::from_u32(u32::from(first).wrapping_sub(1)), char::from_u32(u32::from(last) + 1)];
+        for one in beside.into_iter().flatten().map(String::from) {
+            assert_eq!(shows(&one), !is_blank(&one), "{one:?}");
+        }
+    }
+    for text in ["Re-apply web-v0", " a\n", "回滚", "\u{200B}x"] {
+        assert!(shows(text) && !is_blank(text), "{text:?}");
+    }
+}

@@ -55,6 +55,7 @@ impl Place {
     pub fn read(&self, namespace: &str) -> Environment {
         let mut environment = self.environment(namespace);
         environment["metadata"]["uid"] = "6f3c1c9e-0000-4000-8000-000000000002".into();
+        environment["metadata"]["creationTimestamp"] = "2026-01-02T03:04:05Z".into();
         parse::environment(&serde_json::from_value(environment).unwrap()).unwrap()
     }
 }

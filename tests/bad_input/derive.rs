@@ -214,7 +214,7 @@ fn texts(schema: &Value, says: &impl Fn(&str) -> Vec<String>, wrongs: &mut Wrong
         let (wrong, to) = match rule["message"].as_str() {
             Some("must be one line and not blank") => ("has two lines", json!("a\nb")),
             Some(told) if told.starts_with("must not be 'controller'") => ("is Slipway itself", json!("controller")),
-            Some("must not be blank") => ("is blank", json!(" \n ")),
+            Some("must not be blank") => ("is blank", json!(" \n\u{A0}\u{200B}\u{FEFF}\u{3164}")),
             Some(told) if told.ends_with("bytes in UTF-8") => {
                 let max = usize::try_from(schema["maxLength"].as_u64().unwrap_or(0)).unwrap_or(0);
                 ("has too many bytes", json!("ä".repeat(max / 2 + 1)))

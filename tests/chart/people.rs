@@ -20,7 +20,7 @@ const MATRIX: &str = "\
 | `get` `deployments` | x | x | x | x | x |
 | `list` `environments` | x | x | x | x | x |
 | `watch` `releases` | x | x | x | x | x |
-| `create` `deployments` |  | x |  |  |  |
+| `create` `deployments` |  | x |  | x |  |
 | `patch` `deployments` |  | x | x | x |  |
 | `update` `deployments` |  | x | x | x |  |
 | `delete` `deployments` |  | x |  |  |  |

@@ -174,6 +174,7 @@ async fn no_way_around_the_rules_is_open() {
     Box::pin(request::before_review(&stage, &mut tries)).await;
     Box::pin(review::in_review(&stage, &mut tries)).await;
     Box::pin(around::on_status(&stage, &mut tries)).await;
+    Box::pin(around::by_the_garbage_collector(&stage, &mut tries)).await;
     Box::pin(around::on_environments(&stage, &mut tries)).await;
     Box::pin(around::after_the_end(&stage, &mut tries)).await;
     let table = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SECURITY.md")).unwrap();

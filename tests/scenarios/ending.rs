@@ -11,7 +11,8 @@ use slipway_tests::stage::{ALICE, Stage};
 async fn what_waits_is_aborted_at_once_and_nothing_of_it_is_applied() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
-    stage.apply(ALICE, &environment("reviewed", &stage.namespace).with("spec.policy.approval.required", true)).await;
+    let reviewed = environment("reviewed", &stage.namespace).with("spec.policy.approval.required", true);
+    stage.apply(ALICE, &stage.apart(reviewed).await).await;
     stage.apply(ALICE, &release("stuck-v1", "stuck", &[workload("stuck", "never-ready")])).await;
     stage.apply(ALICE, &deployment("stuck-v1", "stuck", "dev", "stuck-v1")).await;
     stage.phase("stuck-v1", Phase::Applying).await;
@@ -58,11 +59,16 @@ async fn an_abort_while_applying_stops_the_runtime_and_fails_without_a_rollback(
 #[tokio::test]
 async fn a_deployment_is_deleted_in_every_phase_and_its_record_stays() {
     let stage = Stage::open().await;
-    stage.apply(ALICE, &environment("reviewed", &stage.namespace).with("spec.policy.approval.required", true)).await;
-    stage.apply(ALICE, &environment("confirmed", &stage.namespace).with("spec.policy.confirm", "Manual")).await;
-    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let dev = |name: &str| environment(name, &stage.namespace);
     let far = json!([{"start": "2020-01-01T00:00:00Z", "end": "2099-01-01T00:00:00Z", "reason": "holidays"}]);
-    stage.apply(ALICE, &environment("frozen", &stage.namespace).with("spec.policy.freezeWindows", far)).await;
+    for environment in [
+        dev("reviewed").with("spec.policy.approval.required", true),
+        dev("confirmed").with("spec.policy.confirm", "Manual"),
+        dev("dev"),
+        dev("frozen").with("spec.policy.freezeWindows", far),
+    ] {
+        stage.apply(ALICE, &stage.apart(environment).await).await;
+    }
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
     for (name, environment, phase) in [
         ("pending", "nowhere", Phase::Pending),

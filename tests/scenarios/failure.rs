@@ -3,12 +3,12 @@
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
-use slipway_crd::Deployment;
+use slipway_crd::{Deployment, Environment};
 use slipway_domain::environment::EnvironmentPhase;
 use slipway_domain::phase::Phase;
 use slipway_domain::rollback::RollbackState;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
-use slipway_tests::stage::{ALICE, Stage};
+use slipway_tests::stage::{ALICE, BOB, Stage};
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_brings_the_release_before_back() {
@@ -115,26 +115,44 @@ async fn a_first_release_that_fails_holds_the_environment_until_it_is_reset() {
     // A reset that names another operation is not about this one.
     let other =
         json!({"spec": {"reset": {"of": "00000000-0000-4000-8000-000000000000", "actor": ALICE, "note": "a guess"}}});
-    stage.say::<slipway_crd::Environment>(ALICE, "dev", other).await;
-    let seen = stage
-        .until("dev", "has seen the reset", |environment: &slipway_crd::Environment| {
-            environment
-                .status
-                .as_ref()
-                .is_some_and(|status| status.observed_generation == environment.metadata.generation)
-        })
-        .await;
-    assert_eq!(seen.status.unwrap().phase, EnvironmentPhase::Failed);
+    let refused = stage.try_say::<Environment>(ALICE, "dev", other).await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("conflict: it is {uid} that failed in environment dev")), "{refused}");
     assert_eq!(stage.get::<Deployment>("web-v2").await.status.unwrap().phase, Phase::Approved);
 
     let reset = json!({"spec": {"reset": {"of": uid, "actor": ALICE, "note": "the crashing image is gone"}}});
-    stage.say::<slipway_crd::Environment>(ALICE, "dev", reset).await;
+    stage.say::<Environment>(ALICE, "dev", reset).await;
     stage.phase("web-v2", Phase::Succeeded).await;
     let environment = stage.environment("dev", "is active", |status| status.phase == EnvironmentPhase::Active).await;
     let history = stage.recorded(&environment.metadata.uid.unwrap(), "environment.reset").await;
     let reset = history.iter().find(|event| event.action.as_str() == "environment.reset").unwrap();
     assert_eq!((reset.actor_id.as_str(), reset.detail["of"].as_str()), (ALICE, uid.as_str()));
     assert_eq!(history.iter().filter(|event| event.action.as_str() == "environment.reset").count(), 1);
+}
+
+#[tokio::test]
+async fn a_reset_that_nobody_has_read_yet_is_neither_taken_back_nor_written_over() {
+    let mut stage = Stage::open().await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    stage.apply(ALICE, &release("web-v1", "web", &[workload("web", "crashing")])).await;
+    let uid = stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await.metadata.uid.unwrap();
+    let environment = stage.environment("dev", "failed", |status| status.phase == EnvironmentPhase::Failed).await;
+    stage.stop().await;
+    let reset = |who: &str, note: &str| json!({"spec": {"reset": {"of": uid, "actor": who, "note": note}}});
+    stage.say::<Environment>(ALICE, "dev", reset(ALICE, "the image is gone")).await;
+    let refused = stage.try_say::<Environment>(BOB, "dev", reset(BOB, "no, it was me")).await.unwrap_err().to_string();
+    assert!(refused.contains("spec.reset cannot be changed: it is not answered yet"), "{refused}");
+    stage.say::<Environment>(BOB, "dev", json!({"spec": {"reset": null}})).await;
+    let kept = stage.get::<Environment>("dev").await.spec;
+    assert_eq!(kept.reset.map(|reset| reset.actor).as_deref(), Some(ALICE), "it is put back");
+    assert_eq!(kept.changed_by.as_deref(), Some(ALICE), "nothing was changed");
+    stage.start().await;
+    stage.environment("dev", "is active", |status| status.phase == EnvironmentPhase::Active).await;
+    let history = stage.recorded(&environment.metadata.uid.unwrap(), "environment.reset").await;
+    let freed = history.iter().find(|event| event.action.as_str() == "environment.reset").unwrap();
+    assert_eq!((freed.actor_id.as_str(), freed.detail["note"].as_str()), (ALICE, "the image is gone"));
+    stage.environment("dev", "has answered", |status| status.reset_answered).await;
+    let late = stage.try_say::<Environment>(BOB, "dev", reset(BOB, "once more")).await.unwrap_err().to_string();
+    assert!(late.contains("there is nothing to reset"), "{late}");
 }
 
 /// web-v1 runs; web-v2 brings `second`, another configuration and an object more; it fails and is rolled back.

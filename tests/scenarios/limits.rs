@@ -180,7 +180,7 @@ async fn secrets_appear_nowhere_but_where_they_belong() {
     let mut stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
     let manual = environment("shown", &stage.namespace).with("spec.policy.confirm", "Manual");
-    stage.apply(ALICE, &manual).await;
+    stage.apply(ALICE, &stage.apart(manual).await).await;
     let secret = |name: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "stringData": {"password": value}});
     let encoded =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "coded"}, "data": {"password": ENCODED}});

@@ -2,10 +2,8 @@
 
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use slipway_crd::{Deployment, Release};
-use slipway_domain::admission::CONTROLLER_ACCOUNT;
 use slipway_domain::environment::EnvironmentPhase;
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::objects::{With as _, config, deployment, environment, release, workload};
@@ -28,12 +26,14 @@ async fn one_that_is_deleted_while_it_is_applied_stays_until_nothing_can_go_back
     let status = current.status.unwrap();
     assert_eq!(status.phase, EnvironmentPhase::Active);
     assert_eq!(status.services[0].current_release.as_ref().unwrap().name, "web-v1");
-    let says = |release: &Release| {
-        let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
-        ready.is_some_and(|ready| ready.reason == "InUse" && ready.message.contains("environment dev"))
-    };
-    assert!(stage.until("web-v1", "says who needs it", says).await.metadata.deletion_timestamp.is_some());
+    assert!(
+        stage
+            .until("web-v1", "says who needs it", needed_by("environment dev"))
+            .await
+            .metadata
+            .deletion_timestamp
+            .is_some()
+    );
 
     for name in ["web-v2", "web-v3"] {
         stage.apply(ALICE, &release(name, "web", &[workload("web", name)])).await;
@@ -42,6 +42,36 @@ async fn one_that_is_deleted_while_it_is_applied_stays_until_nothing_can_go_back
     }
     stage.gone::<Release>("web-v1").await;
     stage.verify();
+}
+
+#[tokio::test]
+async fn one_that_is_deleted_while_a_deployment_waits_for_it_stays_until_that_has_ended() {
+    let stage = Stage::open().await;
+    stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
+    stage.apply(ALICE, &environment("dev", &stage.namespace).with("spec.policy.confirm", "Manual")).await;
+    stage.apply(ALICE, &deployment("pending", "web", "nowhere", "web-v1")).await;
+    stage.waits("pending", "EnvironmentNotFound").await;
+    stage.apply(ALICE, &deployment("previewed", "web", "dev", "web-v1")).await;
+    stage.waits("previewed", "ConfirmationRequired").await;
+    stage.delete::<Release>("web-v1").await;
+    let abort = json!({"spec": {"abort": {"actor": ALICE, "note": "not any more"}}});
+    for name in ["pending", "previewed"] {
+        stage.until("web-v1", "says who needs it", needed_by(&format!("deployment {name}"))).await;
+        assert!(stage.get::<Release>("web-v1").await.metadata.deletion_timestamp.is_some());
+        stage.say::<Deployment>(ALICE, name, abort.clone()).await;
+        stage.phase(name, Phase::Aborted).await;
+    }
+    stage.gone::<Release>("web-v1").await;
+    stage.verify();
+}
+
+/// Whether a Release that is to go says that this keeps it.
+fn needed_by(who: &str) -> impl Fn(&Release) -> bool {
+    move |release| {
+        let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+        ready.is_some_and(|ready| ready.reason == "InUse" && ready.message.contains(who))
+    }
 }
 
 #[tokio::test]
@@ -76,10 +106,6 @@ async fn vanished() -> Stage {
     stage.until("web", "is there", |_: &Workload| true).await;
     stage.stop().await;
     assert_eq!(stage.get::<Deployment>("web-v1").await.status.unwrap().phase, Phase::Applying);
-    stage.delete::<Release>("web-v1").await;
-    let api: Api<Release> = Api::namespaced(stage.client_of(CONTROLLER_ACCOUNT, &[]).await, &stage.namespace);
-    let forced = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    api.patch("web-v1", &PatchParams::default(), &forced).await.unwrap();
-    stage.gone::<Release>("web-v1").await;
+    stage.vanish::<Release>("web-v1").await;
     stage
 }

@@ -113,8 +113,7 @@ async fn nobody_waits_for_one_whose_release_is_gone() {
         deploy(&stage, name, service, &[service]).await;
         stage.waits(name, "Queued").await;
     }
-    stage.delete::<Release>("web-v1").await;
-    stage.gone::<Release>("web-v1").await;
+    stage.vanish::<Release>("web-v1").await;
     let left = stage.waits("web-v1", "ReleaseNotFound").await;
     stage.phase("api-v1", Phase::Succeeded).await;
     assert_eq!(left.status.unwrap().phase, Phase::Approved);

@@ -31,6 +31,7 @@ pub use people::{ALICE, BOB, CAROL};
 pub use wait::{PATIENCE, answered, eventually};
 
 use crate::plane::Plane;
+use objects::With as _;
 
 /// The service account that Slipway acts as on every stage.
 pub const ACCOUNT: &str = "deployer";
@@ -97,6 +98,14 @@ impl Stage {
     /// A service account.
     pub fn service_account(&self, name: &str) -> Value {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": self.namespace}})
+    }
+
+    /// The same Environment as an account of its own: it is beside no other then.
+    pub async fn apart(&self, environment: Value) -> Value {
+        let name = environment["metadata"]["name"].as_str().unwrap().to_owned();
+        self.put(self.service_account(&name)).await;
+        self.put(self.may(&name, "edit", &format!("system:serviceaccount:{}:{name}", self.namespace))).await;
+        environment.with("spec.runtime.k8s.serviceAccountName", name)
     }
 
     /// A binding of a `ClusterRole` to a user in this namespace.
@@ -206,6 +215,15 @@ impl Stage {
         let client = self.client_of(NAMESPACE_CONTROLLER, &[]).await;
         let api: Api<K> = Api::namespaced(client, &self.namespace);
         api.delete(name, &DeleteParams::background()).await.unwrap();
+    }
+
+    /// Takes an object away whatever holds it: its finalizers go with it.
+    pub async fn vanish<K: Custom>(&self, name: &str) {
+        self.delete::<K>(name).await;
+        let api: Api<K> = Api::namespaced(self.client_of(CONTROLLER_ACCOUNT, &[]).await, &self.namespace);
+        let bare = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        api.patch(name, &PatchParams::default(), &bare).await.unwrap();
+        self.gone::<K>(name).await;
     }
 
     /// An object as it is now.

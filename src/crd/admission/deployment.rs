@@ -270,7 +270,7 @@ fn allowed(intent: Intent, fresh: &str) -> Value {
 
 fn timely(intent: Intent, fresh: &str) -> Value {
     let phases = intent.phases().iter().map(|phase| literal(phase.as_str())).collect::<Vec<_>>().join(", ");
-    let refusal = Refusal::WrongPhase { action: intent.as_str(), phase: ANY_PHASE };
+    let refusal = Refusal::WrongPhase { action: intent.as_str(), phase: ANY_PHASE, possible: intent.phases() };
     let holds = format!("!({fresh}) || variables.phase in [{phases}]");
     validation(&holds, &refusal, &[fact(ANY_PHASE.as_str(), "variables.phase")])
 }

@@ -1,5 +1,7 @@
 //! Who may weaken, free or remove an Environment: `domain::admission::environment::admit`, in the API server's words.
 
+use serde_json::Value;
+use slipway_domain::admission::environment::{NOTHING_TO_RESET, RESET_STAYS, RESET_UNANSWERED};
 use slipway_domain::admission::{NAMESPACE_CONTROLLER, Verb};
 use slipway_domain::environment::RuntimeKind;
 use slipway_domain::policy::{Confirm, OnFailure, Policy, Tier};
@@ -7,9 +9,9 @@ use slipway_domain::refusal::Refusal;
 use slipway_domain::safeguard::Weakening;
 
 use super::caller::{self, CALLER, may};
-use super::path::present;
+use super::path::{at, present};
 use super::policy::Refusing;
-use super::sentence::{fact, forbidden, literal, not_the_caller, stand_in, validation};
+use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
 use crate::parse::{CHECK_RETRIES, CHECK_STATUS, CHECK_TIMEOUT};
 
 /// The policies about Environments.
@@ -116,6 +118,7 @@ fn created() -> Refusing {
     InForce::by_tier("object").name(&mut policy, "old");
     policy.variable("weaker", listed(&weaker_policy()));
     govern(&mut policy, "would ask for less than its tier (WEAKER)");
+    policy.refuse(invalid("spec.reset", NOTHING_TO_RESET, "!has(object.spec.reset)"));
     policy
 }
 
@@ -127,6 +130,8 @@ fn changed() -> Refusing {
     InForce::of("oldObject").name(&mut policy, "old");
     let reset = "has(object.spec.reset) && !(has(oldObject.spec.reset) && oldObject.spec.reset == object.spec.reset)";
     policy.variable("reset", reset);
+    let failed = format!("has(oldObject.status) && {}", at("oldObject.status", "failed"));
+    policy.variable("failed", format!("{failed} ? oldObject.status.failed.deploymentUid : ''"));
     let place = [
         (Weakening::Runtime, elsewhere()),
         (Weakening::AllowedKinds, more_kinds()),
@@ -135,10 +140,38 @@ fn changed() -> Refusing {
     let weaker: Vec<_> = weaker_policy().into_iter().chain(place).collect();
     policy.variable("weaker", listed(&weaker));
     govern(&mut policy, "would ask for less than before (WEAKER)");
-    let own = "!variables.reset || object.spec.reset.actor == variables.caller";
-    policy.refuse(not_the_caller("spec.reset.actor", own, "object.spec.reset.actor"));
-    policy.refuse(forbidden(Verb::Reset, &format!("!variables.reset || ({})", may(Verb::Reset))));
+    for validation in freed() {
+        policy.refuse(validation);
+    }
     policy
+}
+
+/// A reset names what failed, and takes the place of an earlier one that has been answered, or was about something else.
+fn freed() -> Vec<Value> {
+    let own = "!variables.reset || object.spec.reset.actor == variables.caller";
+    let may_reset = format!("!variables.reset || ({})", may(Verb::Reset));
+    let environment = || "ENVIRONMENT".to_owned();
+    let where_it_is = || fact("ENVIRONMENT", "variables.environment");
+    let nothing = Refusal::NothingFailed { environment: environment() };
+    let (failed, named) = ("FAILED".to_owned(), "NAMED".to_owned());
+    let other = Refusal::NotWhatFailed { environment: environment(), failed, named };
+    let facts = [where_it_is(), fact("FAILED", "variables.failed"), fact("NAMED", "object.spec.reset.of")];
+    // What the status says of an earlier reset, it says of this one only once it has been written since.
+    let answered = "has(oldObject.status) && has(oldObject.status.resetAnswered) && oldObject.status.resetAnswered \
+                    && has(oldObject.status.observedGeneration) \
+                    && oldObject.status.observedGeneration == oldObject.metadata.generation";
+    let free = format!(
+        "!variables.reset || !has(oldObject.spec.reset) || oldObject.spec.reset.of != object.spec.reset.of || ({answered})"
+    );
+    let stays = |hint| Refusal::Immutable { field: "spec.reset".to_owned(), hint };
+    vec![
+        validation("!has(oldObject.spec.reset) || has(object.spec.reset)", &stays(RESET_STAYS), &[]),
+        not_the_caller("spec.reset.actor", own, "object.spec.reset.actor"),
+        forbidden(Verb::Reset, &may_reset),
+        validation("!variables.reset || variables.failed != ''", &nothing, &[where_it_is()]),
+        validation("!variables.reset || object.spec.reset.of == variables.failed", &other, &facts),
+        validation(&free, &stays(RESET_UNANSWERED), &[]),
+    ]
 }
 
 /// What is deleted and created again may ask for anything.

@@ -1,13 +1,13 @@
 //! What nobody but the controller does to any object of Slipway's, and how objects go.
 
-use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER};
+use slipway_domain::admission::{CONTROLLER_ACCOUNT, NAMESPACE_CONTROLLER, NO_NEW_OWNER};
 use slipway_domain::intent::Intent;
 use slipway_domain::phase::Phase;
 use slipway_domain::refusal::Refusal;
 
 use super::caller::{self, CALLER};
 use super::policy::Refusing;
-use super::sentence::{fact, literal, stand_in, validation};
+use super::sentence::{fact, invalid, literal, stand_in, validation};
 use crate::render::INVALID;
 use crate::{AUDIT_FINALIZER, IN_USE_FINALIZER};
 
@@ -18,7 +18,7 @@ const INDICES: &[&str] = &["environmentindexes"];
 
 /// The policies about all objects.
 pub(super) fn policies() -> Vec<Refusing> {
-    vec![status(), finalizers(), index(), deletion()]
+    vec![status(), finalizers(), owners(), index(), deletion()]
 }
 
 fn status() -> Refusing {
@@ -54,6 +54,17 @@ fn index() -> Refusing {
         caller::is(NAMESPACE_CONTROLLER)
     );
     controller_only(&mut policy, "write the index of Environments", &holds);
+    policy
+}
+
+/// What has an owner is deleted by the garbage collector when the owner goes, whoever caused that. Owners may be taken off.
+fn owners() -> Refusing {
+    let mut policy = Refusing::new("slipway-owners", KINDS, &["CREATE", "UPDATE"]);
+    let owned = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.size() > 0";
+    policy.condition("has-owners", owned);
+    let known = "oldObject != null && has(oldObject.metadata.ownerReferences) \
+                 && object.metadata.ownerReferences.all(now, oldObject.metadata.ownerReferences.exists(then, then.uid == now.uid))";
+    policy.refuse(invalid("metadata.ownerReferences", NO_NEW_OWNER, known));
     policy
 }
 

@@ -1,6 +1,7 @@
 //! Who may ask for a Deployment: `domain::admission::create` and `request`, in the API server's words.
 
 use slipway_domain::admission::{SERVICE_ACCOUNT_PREFIX, UNDECIDED_AT_FIRST, Verb};
+use slipway_domain::blank::VISIBLE;
 use slipway_domain::policy::Tier;
 use slipway_domain::refusal::Refusal;
 
@@ -9,6 +10,9 @@ use super::deployment::{DEPLOYMENTS, ENVIRONMENT, LISTS, SINGLES};
 use super::path::present;
 use super::policy::Refusing;
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
+
+/// Whether what is asked for is a return to an older release.
+const BACK: &str = "has(object.spec.operation.rollback)";
 
 /// Creation, by what the request says itself.
 pub(super) fn asked() -> Refusing {
@@ -21,19 +25,16 @@ pub(super) fn asked() -> Refusing {
     let stranger = Refusal::MayNotActFor { actor: stand_in("CALLER"), requester };
     let facts = [fact("CALLER", "variables.caller"), fact("REQUESTER", "variables.requester")];
     policy.refuse(validation("variables.named", &stranger, &facts));
-    policy.refuse(forbidden(Verb::Deploy, "variables.deploy"));
+    policy.refuse(forbidden(Verb::Deploy, &format!("{BACK} || variables.may")));
+    policy.refuse(forbidden(Verb::Rollback, &format!("!{BACK} || variables.may")));
     policy.refuse(invalid("spec", UNDECIDED_AT_FIRST, "variables.undecided"));
     let references = "must name at least one ticket, issue or pull request";
     policy.refuse(invalid("spec.workReferences", references, "object.spec.workReferences.size() > 0"));
-    policy.refuse(invalid(
-        "spec.rollbackPlan",
-        "must say how to get out again",
-        "object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')",
-    ));
+    policy.refuse(invalid("spec.rollbackPlan", "must say how to get out again", &planned()));
     policy
 }
 
-/// What is known of a request. `all` is everything that can be judged without its Environment.
+/// What is known of a request. `sound` is everything that can be judged without its Environment.
 fn asking() -> Vec<(&'static str, String)> {
     let empty = LISTS.map(|list| format!("(!has(object.spec.{list}) || object.spec.{list}.size() == 0)"));
     let absent = SINGLES.map(|path| format!("!({})", present("object", path)));
@@ -44,15 +45,22 @@ fn asking() -> Vec<(&'static str, String)> {
         ("submitter", "has(object.spec.submittedBy) ? object.spec.submittedBy : ''".to_owned()),
         ("requester", "has(object.spec.requester) ? object.spec.requester : ''".to_owned()),
         ("named", format!("variables.requester == variables.caller || {}", caller::acts_as("variables.requester"))),
-        ("deploy", may(Verb::Deploy)),
+        ("may", format!("{BACK} ? {} : {}", may(Verb::Rollback), may(Verb::Deploy))),
         ("undecided", undecided.join(" && ")),
         (
             "sound",
-            "variables.submitter == variables.caller && variables.named && variables.deploy && variables.undecided \
-             && object.spec.workReferences.size() > 0 && object.spec.rollbackPlan.matches('[^ \\t\\r\\n]')"
-                .to_owned(),
+            format!(
+                "variables.submitter == variables.caller && variables.named && variables.may && variables.undecided \
+                 && object.spec.workReferences.size() > 0 && {}",
+                planned()
+            ),
         ),
     ]
+}
+
+/// Whether the plan for getting out says anything.
+fn planned() -> String {
+    format!("object.spec.rollbackPlan.matches({})", literal(VISIBLE))
 }
 
 /// Creation, by what the Environment asks for. It says nothing where the other policy refuses already: of two refusals
@@ -67,7 +75,7 @@ pub(super) fn asked_there() -> Refusing {
     policy.refuse(invalid(
         "spec.risk",
         "is required for production: say what could go wrong",
-        &format!("!variables.sound || variables.there.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches('[^ \\t\\r\\n]'))"),
+        &format!("!variables.sound || variables.there.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches({}))", literal(VISIBLE)),
     ));
     policy.refuse(invalid(
         "spec.operation.deploy.version",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
+use slipway_domain::blank::is_blank;
 use slipway_domain::deployment::{Act, Confirmation, Deployment, Finish, Intents, Operation, Report, Request};
 use slipway_domain::digest::Digest;
 use slipway_domain::event::Source;
@@ -152,7 +153,7 @@ impl Reader {
     }
 
     fn prose(&mut self, field: &str, text: &str) {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             self.wrong(field, "must not be blank");
         } else if text.chars().count() > NOTE_MAX {
             self.wrong(field, format!("must be at most {NOTE_MAX} characters"));

@@ -1,8 +1,10 @@
 //! Where things run and how carefully: the tier's defaults with what the Environment says itself in their place.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use slipway_domain::blank::is_blank;
 use slipway_domain::digest::Digest;
 use slipway_domain::environment::{Environment, EnvironmentStatus, Reset, RuntimeKind};
 use slipway_domain::policy::{FreezeWindow, Overrides, Policy, Retry};
@@ -10,11 +12,13 @@ use slipway_domain::runtime::{HealthCheck, Probe};
 use slipway_domain::safeguard::Reach;
 
 use super::{FieldError, Reader};
-use crate::target::Runtime;
+use crate::target::{Host, Runtime};
 use crate::{EnvironmentSpec, environment as wire, health_check};
 
 /// How long one try may take where the Environment does not say.
 const TIMEOUT: Duration = Duration::from_mins(30);
+/// The port of an SSH server where the Environment does not say.
+const SSH_PORT: u16 = 22;
 /// How long one try of a health check may take where it does not say.
 pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many more tries a health check has where it does not say.
@@ -27,6 +31,8 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
     let mut reader = Reader::default();
     let spec = &wire.spec;
     let id = reader.id(&wire.metadata);
+    let created_at = wire.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let created_at = reader.present("metadata.creationTimestamp", created_at);
     reader.group("spec.project", &spec.project);
     reader.group("spec.team", &spec.team);
     let runtime = kind(&spec.runtime);
@@ -44,11 +50,12 @@ pub fn environment(wire: &crate::Environment) -> Result<Environment, Vec<FieldEr
         let (policy, health_checks, retry) = (policy?, health_checks?, retry?);
         Some(Environment {
             id: id?,
+            created_at: created_at?,
             project: spec.project.clone(),
             team: spec.team.clone(),
             tier: spec.tier,
             runtime,
-            reach: reach(&spec.runtime),
+            reach: reach(&spec.runtime, wire.metadata.namespace.as_deref().unwrap_or_default()),
             digest: digest(spec, &policy, &health_checks, timeout, &retry),
             policy,
             health_checks,
@@ -90,8 +97,9 @@ fn kind(runtime: &Runtime) -> RuntimeKind {
     }
 }
 
-/// Where releases go and as whom is compared as a whole; of the kinds, one less is not the same as one more.
-fn reach(runtime: &Runtime) -> Reach {
+/// Where releases go and as whom is compared as a whole; of the kinds, one less is not the same as one more. `home` is the
+/// Environment's own namespace, whose accounts it uses.
+fn reach(runtime: &Runtime, home: &str) -> Reach {
     let mut place = json!(runtime);
     let kinds = match runtime {
         Runtime::K8s(kubernetes) => kubernetes.allowed_kinds.as_slice(),
@@ -101,12 +109,28 @@ fn reach(runtime: &Runtime) -> Reach {
         kubernetes.remove("allowedKinds");
     }
     let allowed_kinds = kinds.iter().map(|allowed| format!("{}/{}", allowed.group, allowed.kind)).collect();
-    Reach { place: Digest::of_json(&place), allowed_kinds }
+    Reach { place: Digest::of_json(&place), allowed_kinds, targets: targets(runtime, home) }
+}
+
+/// What releases change. People who work by hand say themselves what they change.
+fn targets(runtime: &Runtime, home: &str) -> BTreeSet<String> {
+    match runtime {
+        Runtime::K8s(kubernetes) => {
+            let cluster = kubernetes.cluster_ref.as_ref().map(|cluster| format!(" of {}", json!(cluster)));
+            let (namespace, account) = (&kubernetes.namespace, &kubernetes.service_account_name);
+            [format!("namespace {namespace}{} as {home}/{account}", cluster.unwrap_or_default())].into()
+        }
+        Runtime::Ssh(ssh) => {
+            let port = |host: &Host| host.port.unwrap_or(SSH_PORT);
+            ssh.hosts.iter().map(|host| format!("host {} port {}", host.address.to_lowercase(), port(host))).collect()
+        }
+        Runtime::Manual(_) => BTreeSet::new(),
+    }
 }
 
 impl Reader {
     fn group(&mut self, field: &str, text: &str) {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             self.wrong(field, "must not be blank");
         }
     }

@@ -21,6 +21,7 @@ impl Reader {
             phase: status.phase,
             readiness: status.readiness,
             readiness_message: status.readiness_message.clone(),
+            yields_to: status.yields_to.clone(),
             claim,
             operations: status.operations,
             services: services?,

@@ -36,8 +36,9 @@ pub(super) fn roles() -> Vec<Value> {
         of(
             operator,
             vec![
-                // A reset is an entry of the Environment.
-                may(&["deployments", "environments"], &ADD),
+                // To go back to an older release is to ask for a Deployment. A reset is an entry of the Environment.
+                may(&["deployments"], &["create", "patch", "update"]),
+                may(&["environments"], &ADD),
                 decide(&[Verb::Deploy, Verb::Rollback, Verb::Reset, Verb::BreakGlass]),
             ],
         ),

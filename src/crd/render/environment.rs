@@ -26,6 +26,7 @@ pub fn environment(
         phase: status.phase,
         readiness: status.readiness,
         readiness_message: clip(&status.readiness_message),
+        yields_to: status.yields_to.clone(),
         observed_generation: generation,
         conditions: Conditions::new(stood, generation, now).summary(state, reason, &message).list(),
         claim: status.claim.as_ref().map(|claim| wire::Claim {
@@ -47,6 +48,7 @@ pub fn environment(
         failed: status.failed.as_ref().map(|failed| wire::Failed { deployment_uid: failed.to_string() }),
         policy_digest: status.policy_digest.as_ref().map(ToString::to_string),
         reset_handled: status.reset_handled.as_ref().map(ToString::to_string),
+        reset_answered: used(status, reset),
         guard: status.guard.as_ref().map(ToString::to_string),
         audit: audit(&status.audit),
     }
@@ -69,7 +71,7 @@ fn summary(status: &EnvironmentStatus, reset: Option<&Reset>, guard: &Guard) -> 
             let which = status.failed.as_ref().map_or_else(String::new, |failed| format!(" of deployment {failed}"));
             let hint = match (guard, reset) {
                 (_, Some(_)) if used(status, reset) => {
-                    "; the reset that stands there freed an earlier failure, or was said \
+                    "; the reset that stands there freed an earlier failure, named another one, or was said \
                     while nobody checked by whom, and does not count again: say anew what was found"
                         .to_owned()
                 }
@@ -84,7 +86,10 @@ fn summary(status: &EnvironmentStatus, reset: Option<&Reset>, guard: &Guard) -> 
         (EnvironmentPhase::Cloning, _) => (State::InProgress, "Cloning", why),
         (EnvironmentPhase::Deploying, _) => (State::InProgress, "Deploying", why),
         (EnvironmentPhase::Restoring, _) => (State::InProgress, "Restoring", why),
-        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::NotReady) => (State::Failed, "NotReady", why),
+        (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::NotReady) => {
+            let reason = if status.yields_to.is_some() { "AsksForLess" } else { "NotReady" };
+            (State::Failed, reason, why)
+        }
         (EnvironmentPhase::Pending | EnvironmentPhase::Active, Readiness::BootstrapPending) => {
             (State::InProgress, "BootstrapPending", why)
         }

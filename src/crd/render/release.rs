@@ -17,7 +17,7 @@ pub fn release(digest: &Digest, wire: &Release, held: Option<&str>, now: Timesta
         Some(who) => conditions.summary(
             State::Current,
             "InUse",
-            &format!("it is deleted once {who} neither runs it nor can go back to it"),
+            &format!("it is deleted once {who} neither waits for it, nor runs it, nor can go back to it"),
         ),
     };
     ReleaseStatus {

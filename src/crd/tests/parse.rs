@@ -47,7 +47,9 @@ fn deployment() -> Value {
 fn environment() -> Value {
     json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
-        "metadata": {"namespace": "shop", "name": "production", "uid": "u-2"},
+        "metadata": {
+            "namespace": "shop", "name": "production", "uid": "u-2", "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
         "spec": {
             "project": "shop", "team": "web", "tier": "production", "changedBy": "alice@example.com",
             "runtime": {"k8s": {"namespace": "shop-prod", "serviceAccountName": "deployer"}},
@@ -200,6 +202,50 @@ fn a_default_that_is_written_out_does_not_change_the_digest_of_an_environment() 
         ("/spec/retry/maxAttempts", json!(3)),
     ] {
         assert_ne!(digest(with(environment(), pointer, to)), same, "{pointer}");
+    }
+}
+
+#[rstest]
+#[case("/spec/runtime/k8s/access", json!("externalManaged"), true)]
+#[case("/spec/runtime/k8s/allowedKinds", json!([{"group": "", "kind": "Namespace"}]), true)]
+#[case("/spec/tier", json!("development"), true)]
+#[case("/spec/runtime/k8s/namespace", json!("other"), false)]
+#[case("/spec/runtime/k8s/serviceAccountName", json!("other"), false)]
+#[case("/metadata/namespace", json!("other"), false)]
+#[case("/spec/runtime", json!({"manual": {}}), false)]
+fn two_environments_change_the_same_in_one_namespace_as_one_account(
+    #[case] pointer: &str,
+    #[case] to: Value,
+    #[case] same: bool,
+) {
+    let one = parse::environment(&read(environment())).unwrap();
+    let other = parse::environment(&read(with(environment(), pointer, to))).unwrap();
+    assert_eq!(slipway_domain::neighbour::same_things(&one, &other), same);
+}
+
+#[test]
+fn two_environments_change_the_same_where_they_share_a_host() {
+    let of = |hosts: &[(&str, Option<u16>)]| {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB";
+        let host = |(address, port): &(&str, Option<u16>)| {
+            let mut host = json!({"address": address, "user": "deploy", "hostKeys": [key]});
+            if let Some(port) = port {
+                host["port"] = (*port).into();
+            }
+            host
+        };
+        let hosts: Vec<Value> = hosts.iter().map(host).collect();
+        let ssh =
+            json!({"hosts": hosts, "identitySecretRef": {"name": "ssh"}, "profile": "compose", "root": "/opt/slipway"});
+        parse::environment(&read(with(environment(), "/spec/runtime", json!({"ssh": ssh})))).unwrap()
+    };
+    let one = of(&[("web1.example.com", None), ("web2.example.com", None)]);
+    for (other, same) in [
+        (("WEB2.example.com", Some(22)), true),
+        (("web2.example.com", Some(2222)), false),
+        (("web3.example.com", None), false),
+    ] {
+        assert_eq!(slipway_domain::neighbour::same_things(&one, &of(&[other])), same, "{other:?}");
     }
 }
 

@@ -254,6 +254,7 @@ fn an_environment_reads_back_and_renders_to_the_same() {
         phase: EnvironmentPhase::Deploying,
         readiness: Readiness::Ready,
         readiness_message: "fine".into(),
+        yields_to: Some("shop/production".into()),
         claim: Some(Claim { deployment: "u-1".parse().unwrap(), attempt: "u-1-a1".into(), epoch: 3 }),
         operations: 5,
         services: vec![Service {
@@ -271,7 +272,9 @@ fn an_environment_reads_back_and_renders_to_the_same() {
     let shown = render::environment(&status, None, &guard(), Some(1), None, now());
     let wire: Environment = serde_json::from_value(json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
-        "metadata": {"namespace": "shop", "name": "dev", "uid": "u-2"},
+        "metadata": {
+            "namespace": "shop", "name": "dev", "uid": "u-2", "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
         "spec": {"project": "shop", "team": "web", "tier": "development", "runtime": {"manual": {}}},
         "status": shown,
     }))

@@ -11,7 +11,10 @@ use slipway_domain::safeguard::Weakening;
 fn read(spec: &Value) -> Environment {
     let wire = json!({
         "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
-        "metadata": {"namespace": "shop", "name": "production", "uid": "u-2"}, "spec": spec,
+        "metadata": {
+            "namespace": "shop", "name": "production", "uid": "u-2", "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
+        "spec": spec,
     });
     parse::environment(&serde_json::from_value(wire).unwrap()).unwrap()
 }

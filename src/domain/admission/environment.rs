@@ -3,13 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::{Caller, NAMESPACE_CONTROLLER, Verb};
-use crate::environment::Environment;
+use crate::environment::{Environment, Reset};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::safeguard::Weakening;
 
 #[cfg(test)]
 mod tests;
+
+/// What is said of a reset that comes with a new Environment.
+pub const NOTHING_TO_RESET: &str = "a new environment has had no failure to be freed from: leave it out";
+/// What is said to whoever takes a reset back.
+pub const RESET_STAYS: &str = "what was said once stays; a later failure is named by a later reset";
+/// What is said to whoever says a reset anew before it was answered.
+pub const RESET_UNANSWERED: &str =
+    "it is not answered yet; once status.resetAnswered is true another may take its place";
 
 /// Whether `caller` may make `new` out of `old`; `old` is None for a creation, `new` for a deletion.
 pub fn admit(old: Option<&Environment>, new: Option<&Environment>, caller: &Caller) -> Result<(), Refusal> {
@@ -24,7 +32,11 @@ pub fn admit(old: Option<&Environment>, new: Option<&Environment>, caller: &Call
 /// One that is new asks for no less than its tier: what is deleted and created again is new.
 fn creation(new: &Environment, caller: &Caller) -> Result<(), Refusal> {
     let weaker = new.policy.weakenings(&Policy::default_for(new.tier, new.runtime));
-    governed(new, weaker, "its tier", caller)
+    governed(new, weaker, "its tier", caller)?;
+    if new.reset.is_some() {
+        return Err(Refusal::Invalid { field: "spec.reset".to_owned(), problem: NOTHING_TO_RESET.to_owned() });
+    }
+    Ok(())
 }
 
 fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), Refusal> {
@@ -37,15 +49,34 @@ fn change(old: &Environment, new: &Environment, caller: &Caller) -> Result<(), R
         return Err(Refusal::Immutable { field: field.to_owned(), hint: "create another Environment" });
     }
     governed(old, new.weakenings(old), "before", caller)?;
-    if let Some(reset) = new.reset.as_ref().filter(|reset| old.reset.as_ref() != Some(reset)) {
-        caller.is(&reset.actor, "spec.reset.actor")?;
-        if !caller.verbs.contains(&Verb::Reset) {
-            return Err(Refusal::Forbidden {
-                actor: caller.actor.clone(),
-                verb: Verb::Reset.as_str(),
-                environment: old.id.name.clone(),
-            });
+    if old.reset == new.reset {
+        return Ok(());
+    }
+    match &new.reset {
+        Some(reset) => freed(old, reset, caller),
+        None => Err(Refusal::Immutable { field: "spec.reset".to_owned(), hint: RESET_STAYS }),
+    }
+}
+
+/// A reset names what failed, and takes the place of an earlier one that has been answered, or was about something else.
+fn freed(old: &Environment, reset: &Reset, caller: &Caller) -> Result<(), Refusal> {
+    let environment = || old.id.name.clone();
+    caller.is(&reset.actor, "spec.reset.actor")?;
+    if !caller.verbs.contains(&Verb::Reset) {
+        let (actor, verb) = (caller.actor.clone(), Verb::Reset.as_str());
+        return Err(Refusal::Forbidden { actor, verb, environment: environment() });
+    }
+    match &old.status.failed {
+        None => return Err(Refusal::NothingFailed { environment: environment() }),
+        Some(failed) if *failed != reset.of => {
+            let (failed, named) = (failed.to_string(), reset.of.to_string());
+            return Err(Refusal::NotWhatFailed { environment: environment(), failed, named });
         }
+        Some(_) => {}
+    }
+    let answered = |before: &Reset| old.status.reset_handled == Some(before.digest());
+    if old.reset.as_ref().is_some_and(|before| before.of == reset.of && !answered(before)) {
+        return Err(Refusal::Immutable { field: "spec.reset".to_owned(), hint: RESET_UNANSWERED });
     }
     Ok(())
 }

@@ -57,7 +57,6 @@ impl Fold<'_> {
         if let Some(next) = self.abort_before_start() {
             return next;
         }
-        self.override_freeze();
         self.preview(None)
     }
 
@@ -71,7 +70,8 @@ impl Fold<'_> {
             Planned::Refused(failure) => return Next::Wait(Wait::Unpreviewable(failure.clone())),
             Planned::Ready(plan) => plan,
         };
-        if let Err(refusal) = crate::admission::request(&self.deployment().request, Some(environment)) {
+        let sound = crate::admission::request(&self.deployment().request, Some(environment));
+        if let Err(refusal) = gate::looked_at(environment).and(sound) {
             return Next::Wait(Wait::Gate { refusal, until: None });
         }
         let forecast = match (environment.runtime, &self.seen.forecast) {
@@ -128,7 +128,6 @@ impl Fold<'_> {
         if let Some(next) = self.abort_before_start().or_else(|| self.needs_guard()).or_else(|| self.outdated()) {
             return next;
         }
-        self.override_freeze();
         self.void_reviews();
         let (Some(environment), Some(preview)) = (self.environment(), self.status.preview.clone()) else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
@@ -195,23 +194,13 @@ impl Fold<'_> {
         self.emit(by, Action::ReleaseAborted, Phase::Aborted, detail([("note", Some(note.to_owned()))]));
     }
 
-    pub(super) fn override_freeze(&mut self) {
-        if self.status.freeze_overridden || !self.heeds(trust::OVERRIDE_FREEZE) {
-            return;
-        }
-        let Some(act) = self.deployment().intents.override_freeze.clone() else { return };
-        self.status.freeze_overridden = true;
-        let facts = detail([("note", Some(act.note.to_string()))]);
-        self.emit(&By::Person(&act.actor), Action::ReleaseFreezeOverridden, self.status.phase, facts);
-    }
-
     /// A ticket that ran out sends the Deployment back, and only a person may confirm it again.
     pub(super) fn expired(&mut self) -> Option<Next> {
         self.ran_out().map(|_| self.preview(Some("the ticket for review ran out")))
     }
 
     /// When the ticket ran out, if it did. It runs to the claim. Where review was skipped nobody is waited for.
-    fn ran_out(&self) -> Option<jiff::Timestamp> {
+    pub(super) fn ran_out(&self) -> Option<jiff::Timestamp> {
         let claimed = self.environment().is_some_and(|environment| environment.held_by(&self.deployment().id.uid));
         let ends = self.status.ticket.as_ref().and_then(|ticket| ticket.expires_at);
         ends.filter(|at| self.now >= *at && !claimed && self.status.break_glass.is_none())

@@ -191,7 +191,7 @@ impl Fold<'_> {
         self.deployment().intents.rollbacks.iter().find(|request| !handled.contains(&request.id)).cloned()
     }
 
-    /// A rollback that cannot be made is marked so; nothing else changes and no event is left.
+    /// A rollback that cannot be made is marked so, and the history has who asked and why it cannot; nothing else changes.
     pub(super) fn refuse_rollback(&mut self, request: &RollbackRequest) {
         self.status.handled_rollbacks.push(request.id.clone());
         self.status.rollback = Some(Rollback {
@@ -203,6 +203,18 @@ impl Fold<'_> {
             requested_at: self.now,
             diagnostics: Some(unavailable()),
         });
+        self.rollback_refused(&By::Person(&request.actor), &request.id, Some(request.note.to_string()));
+    }
+
+    fn rollback_refused(&mut self, by: &By<'_>, id: &str, note: Option<String>) {
+        let why = unavailable();
+        let facts = detail([
+            ("rollback", Some(id.to_owned())),
+            ("note", note),
+            ("code", Some(why.code.to_string())),
+            ("message", Some(why.message)),
+        ]);
+        self.emit(by, Action::ReleaseRollbackRefused, self.status.phase, facts);
     }
 
     /// What the rollback that stands would bring back is still what a rollback of this Deployment reaches: while it
@@ -221,6 +233,8 @@ impl Fold<'_> {
             if let Some(rollback) = &mut self.status.rollback {
                 rollback.state = RollbackState::Rejected;
                 rollback.diagnostics = Some(unavailable());
+                let id = rollback.id.clone();
+                self.rollback_refused(&By::Controller, &id, None);
             }
             return Next::Again;
         }

@@ -13,26 +13,22 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn pending_approval(&mut self) -> Next {
-        if let Some(next) = self.abort_before_start().or_else(|| self.needs_guard()).or_else(|| self.outdated()) {
+        if self.deployment().intents.abort.is_some()
+            && let Some(next) = self.judged_before_abort().or_else(|| self.abort_before_start())
+        {
             return next;
         }
-        self.override_freeze();
+        if let Some(next) = self.needs_guard().or_else(|| self.outdated()) {
+            return next;
+        }
         let Some(preview) = self.status.preview.clone() else { return self.preview(None) };
         if let Some(next) = self.expired() {
             return next;
         }
         let need = self.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
         let subject = preview.reference.to_string();
-        for review in self.deployment().intents.reviews.iter().filter(|review| review.subject == subject) {
-            if self.status.reviews.knows(review) {
-                continue;
-            }
-            let verdict = judge(&self.deployment().request, &review.reviewer, review.verdict, review.note.as_ref());
-            if let Err(refusal) = verdict {
-                self.void(review, &refusal);
-                continue;
-            }
-            return self.count(review, &subject, need);
+        if let Some(next) = self.judged(&subject, need) {
+            return next;
         }
         self.void_reviews();
         if let Some(act) = self.deployment().intents.break_glass.clone().filter(|_| self.heeds(trust::BREAK_GLASS)) {
@@ -43,6 +39,31 @@ impl Fold<'_> {
         let (until, due) = (ticket.and_then(|ticket| ticket.expires_at), ticket.and_then(|ticket| ticket.due_at));
         let late = due.is_some_and(|due| self.now >= due);
         Next::Wait(Wait::Review { have, need, subject, until, due, late })
+    }
+
+    /// Nothing is accepted after an abort: what reviewers said of the preview that stands, they said before it.
+    fn judged_before_abort(&mut self) -> Option<Next> {
+        let subject = self.status.preview.as_ref()?.reference.to_string();
+        if self.unguarded().is_some() || self.ran_out().is_some() {
+            return None;
+        }
+        let need = self.status.ticket.as_ref().map_or(1, |ticket| ticket.required);
+        self.judged(&subject, need)
+    }
+
+    /// Counts the first review of `subject` that nobody has looked at; those that do not count are void.
+    fn judged(&mut self, subject: &str, need: u32) -> Option<Next> {
+        let deployment = self.deployment();
+        for review in deployment.intents.reviews.iter().filter(|review| review.subject == subject) {
+            if self.status.reviews.knows(review) {
+                continue;
+            }
+            match judge(&deployment.request, &review.reviewer, review.verdict, review.note.as_ref()) {
+                Err(refusal) => self.void(review, &refusal),
+                Ok(()) => return Some(self.count(review, subject, need)),
+            }
+        }
+        None
     }
 
     /// Counts one review, which may decide.

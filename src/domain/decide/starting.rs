@@ -14,11 +14,14 @@ use crate::wait::Wait;
 
 impl Fold<'_> {
     pub(super) fn approved(&mut self) -> Next {
-        let stopped = self.abort_before_start().or_else(|| self.needs_guard());
-        if let Some(next) = stopped.or_else(|| self.outdated()).or_else(|| self.expired()) {
+        if !self.begun_before_abort()
+            && let Some(next) = self.abort_before_start()
+        {
             return next;
         }
-        self.override_freeze();
+        if let Some(next) = self.needs_guard().or_else(|| self.outdated()).or_else(|| self.expired()) {
+            return next;
+        }
         self.void_reviews();
         let Some(environment) = self.environment() else {
             return Next::Wait(Wait::Environment { name: self.deployment().request.environment.to_string() });
@@ -27,6 +30,7 @@ impl Fold<'_> {
         if !gate::guarded(environment) {
             return self.started_by_hand();
         }
+        self.override_freeze(environment);
         if let Err((refusal, until)) = self.gates(environment, plan) {
             return Next::Wait(Wait::Gate { refusal, until });
         }
@@ -36,6 +40,30 @@ impl Fold<'_> {
             return Next::Do(Effect::Claim { attempt: attempt.id });
         }
         self.start(attempt, &plan.digest.to_string())
+    }
+
+    /// People said that they had begun. Nothing is accepted after an abort: they said it before.
+    fn begun_before_abort(&self) -> bool {
+        let by_hand = self.environment().is_some_and(|environment| !gate::guarded(environment));
+        if !by_hand || self.deployment().intents.start.is_none() || !self.heeds(trust::START) {
+            return false;
+        }
+        let Planned::Ready(plan) = &self.seen.planned else { return false };
+        let stands = gate::preview(&self.as_decided(), plan).is_ok() && self.ran_out().is_none();
+        stands && self.unguarded().is_none()
+    }
+
+    /// Who overrides a freeze has done so when a window would have held it, and not before: until then it is a word that
+    /// is kept.
+    fn override_freeze(&mut self, environment: &Environment) {
+        let held = environment.policy.frozen(self.now).is_some() && self.status.break_glass.is_none();
+        if !held || self.status.freeze_overridden || !self.heeds(trust::OVERRIDE_FREEZE) {
+            return;
+        }
+        let Some(act) = self.deployment().intents.override_freeze.clone() else { return };
+        self.status.freeze_overridden = true;
+        let facts = detail([("note", Some(act.note.to_string()))]);
+        self.emit(&By::Person(&act.actor), Action::ReleaseFreezeOverridden, self.status.phase, facts);
     }
 
     fn start(&mut self, attempt: Attempt, digest: &str) -> Next {

@@ -9,6 +9,7 @@ fn seen(environment: &Environment) -> Observed<'_> {
         environment,
         readiness: None,
         holder: Holder::None,
+        neighbours: Vec::new(),
         unfinished: 0,
         guard: guard(),
         archived_seq: environment.status.audit.seq,
@@ -84,6 +85,26 @@ fn readiness_is_what_the_runtime_said_last() {
 }
 
 #[test]
+fn an_environment_that_asks_for_less_than_an_older_one_is_not_ready_until_it_asks_for_as_much() {
+    let mut environment = known();
+    let older = |count| {
+        let mut older = production();
+        (older.id.name, older.id.uid, older.created_at) = ("first".to_owned(), uid("e0"), at(-120));
+        older.policy.approval.count = count;
+        move |seen: &mut Observed<'_>| {
+            (seen.neighbours, seen.readiness) = (vec![Arc::new(older.clone())], Some(Ok(())));
+        }
+    };
+    write(&mut environment, older(2));
+    assert_eq!(environment.status.readiness, Readiness::NotReady);
+    assert_eq!(environment.status.yields_to.as_deref(), Some("team/first"));
+    assert!(environment.status.readiness_message.contains("(spec.policy.approval.count)"));
+    write(&mut environment, older(1));
+    assert_eq!((environment.status.readiness, environment.status.yields_to.clone()), (Readiness::Ready, None));
+    assert_eq!(environment.status.readiness_message, "");
+}
+
+#[test]
 fn the_claim_of_a_holder_that_is_gone_leaves_an_unknown_outcome() {
     let mut environment = known();
     let claim = Claim { deployment: uid("d7"), attempt: "d7-a1".to_owned(), epoch: 1 };
@@ -104,12 +125,29 @@ fn the_claim_of_a_holder_that_is_gone_leaves_an_unknown_outcome() {
 #[test]
 fn a_reset_frees_exactly_the_failure_that_it_names() {
     let mut environment = failed_with_reset("d6");
-    assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "another operation");
+    let decision = write(&mut environment, |_| {});
+    assert_eq!(words(&decision), ["environment.reset_void"], "another operation");
+    assert_eq!(
+        (decision.events[0].actor_id.as_str(), decision.events[0].detail["code"].as_str()),
+        ("olga", "conflict")
+    );
+    assert_eq!(environment.status.phase, EnvironmentPhase::Failed);
+    environment.status.failed = Some(uid("d6"));
+    assert_eq!(words(&write(&mut environment, |_| {})), [""; 0], "it does not count later either");
     let mut environment = failed_with_reset("d7");
     let decision = write(&mut environment, |_| {});
     assert_eq!(words(&decision), ["environment.reset"]);
     assert_eq!(decision.events[0].actor_id.as_str(), "olga");
     assert_eq!((environment.status.phase, environment.status.failed), (EnvironmentPhase::Active, None));
+}
+
+#[test]
+fn a_reset_where_nothing_has_failed_is_answered() {
+    let mut environment = failed_with_reset("d7");
+    (environment.status.phase, environment.status.failed) = (EnvironmentPhase::Active, None);
+    let decision = write(&mut environment, |_| {});
+    assert_eq!(words(&decision), ["environment.reset_void"]);
+    assert!(decision.events[0].detail["reason"].contains("there is nothing to reset"));
 }
 
 #[test]
@@ -164,7 +202,10 @@ fn nobody_frees_an_environment_while_nobody_is_believed() {
     let mended = |seen: &mut Observed<'_>| {
         seen.guard = Guard::InForce { fingerprint: crate::digest::Digest::of(b"recreated"), since: at(0) };
     };
-    assert_eq!(words(&write(&mut environment, mended)), [""; 0], "it may be anyone's");
+    let decision = write(&mut environment, mended);
+    assert_eq!(words(&decision), ["environment.reset_void"], "it may be anyone's");
+    let event = &decision.events[0];
+    assert_eq!((event.actor_id.as_str(), event.detail["code"].as_str()), ("controller", "policies_not_in_force"));
     assert_eq!(environment.status.guard, Some(fingerprint));
     environment.reset.as_mut().unwrap().note = note("looked again");
     assert_eq!(words(&write(&mut environment, mended)), ["environment.reset"]);

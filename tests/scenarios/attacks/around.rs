@@ -4,7 +4,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use kube::core::ApiResource;
 use serde_json::json;
 use slipway_crd::environment_index::NAME;
-use slipway_crd::{Deployment, Environment, EnvironmentIndex};
+use slipway_crd::{Deployment, Environment, EnvironmentIndex, Release};
 use slipway_domain::phase::Phase;
 use slipway_tests::stage::Stage;
 use slipway_tests::stage::objects::{With as _, environment};
@@ -77,9 +77,11 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
     let weak =
         environment("weak", &stage.namespace).with("spec.tier", "production").with("spec.policy.confirm", "Auto");
     tries.refused("create one that asks for less than its tier", "govern", create(stage, OZ, weak)).await;
+    around_the_older_one(stage, tries).await;
     let reset = |who: &str| json!({"reset": {"of": "6f3c1c9e-0000-4000-8000-000000000001", "actor": who, "note": "n"}});
     tries.refused("reset without the verb", "forbidden", change(stage, ANN, "prod", reset(ANN))).await;
     tries.refused("reset as somebody else", "forbidden", change(stage, OZ, "prod", reset(ROB))).await;
+    tries.refused("reset what has not failed", "there is nothing to reset", change(stage, OZ, "prod", reset(OZ))).await;
     // Whoever may weaken it gains nothing for what waits: all that was decided is void.
     let before = reference(stage).await;
     change(stage, PAM, "prod", json!({"policy": {"approval": {"expiresAfter": "2h"}}})).await.unwrap();
@@ -108,6 +110,54 @@ pub async fn on_environments(stage: &Stage, tries: &mut Try<'_>) {
             say(stage, ROB, json!({"reviews": [review(ROB, "Approve", &before)]})),
         )
         .await;
+}
+
+/// What has an owner would go with it, by the hand of the garbage collector.
+pub async fn by_the_garbage_collector(stage: &Stage, tries: &mut Try<'_>) {
+    let owner = json!({"metadata": {"ownerReferences": [{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "bait", "uid": "6f3c1c9e-0000-4000-8000-000000000004",
+    }]}});
+    let patch = Patch::Merge(&owner);
+    let params = PatchParams::default();
+    let word = "metadata.ownerReferences: no object of Slipway's goes because another one goes";
+    let deployment = async { api::<Deployment>(stage, OZ).await.patch("web-v1", &params, &patch).await };
+    tries.refused("give a Deployment an owner that takes it along", word, deployment).await;
+    let environment = async { api::<Environment>(stage, OZ).await.patch("strict", &params, &patch).await };
+    tries.refused("give an Environment an owner that takes it along", word, environment).await;
+    let release = async { api::<Release>(stage, ANN).await.patch("web-v1", &params, &patch).await };
+    tries.refused("give a Release an owner that takes it along", word, release).await;
+    let mut born = asked("owned").with("spec.requester", ANN);
+    born["metadata"]["ownerReferences"] = owner["metadata"]["ownerReferences"].clone();
+    tries.refused("ask with an owner", word, create(stage, BOT, born)).await;
+    let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+    tries
+        .refused(
+            "delete what has not ended as the garbage collector",
+            "abort it first",
+            delete::<Deployment>(stage, collector, "web-v1"),
+        )
+        .await;
+    tries
+        .refused(
+            "delete an Environment as the garbage collector",
+            "govern",
+            delete::<Environment>(stage, collector, "strict"),
+        )
+        .await;
+}
+
+/// bert may do everything in an Environment of that name, and nothing in production.
+async fn around_the_older_one(stage: &Stage, tries: &mut Try<'_>) {
+    create(stage, BERT, environment("other", &stage.namespace)).await.unwrap();
+    create(stage, BERT, asked("around").with("spec.environmentRef.name", "other")).await.unwrap();
+    let held = stage.waits("around", "EnvironmentNotActive").await.status.unwrap();
+    let said = held.diagnostics.as_ref().unwrap().message.clone();
+    assert!(said.contains("the older environment") && said.contains("asks for less"), "{said}");
+    assert!(held.preview.is_none() && held.phase == Phase::Pending, "{held:?}");
+    tries.saw(
+        "go to production's place through a second Environment that asks for less",
+        "not ready, nothing previewed",
+    );
 }
 
 pub async fn after_the_end(stage: &Stage, tries: &mut Try<'_>) {

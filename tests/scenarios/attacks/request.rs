@@ -13,9 +13,15 @@ pub async fn at_creation(stage: &Stage, tries: &mut Try<'_>) {
     tries.refused("ask in the name of somebody else", "actas", create(stage, MAL, new("x"))).await;
     tries.refused("ask without the verb deploy", "forbidden", create(stage, MAL, asked("x"))).await;
     tries.refused("ask with the verb on another Environment", "forbidden", create(stage, BERT, asked("x"))).await;
+    let back = asked("x").with("spec.operation", json!({"rollback": {"toReleaseRef": {"name": "web-v1"}}}));
+    tries.refused("go back to an older release without the verb rollback", "forbidden", create(stage, ANN, back)).await;
     let mut unsaid = asked("x");
     unsaid["spec"].as_object_mut().unwrap().remove("risk");
     tries.refused("production without saying the risk", "validation_failed", create(stage, ANN, unsaid)).await;
+    let hollow = asked("x").with("spec.risk", "\u{200B}\u{FEFF}\u{3000}");
+    tries.refused("a risk of characters that nobody sees", "must not be blank", create(stage, ANN, hollow)).await;
+    let hollow = asked("x").with("spec.rollbackPlan", "\u{3164}\u{2060}");
+    tries.refused("a plan of characters that nobody sees", "must not be blank", create(stage, ANN, hollow)).await;
     tries
         .refused(
             "a pipeline asks for itself where review is required",

@@ -109,6 +109,8 @@ impl Lane<'_> {
                 .await?;
                 site.add("Deployment", home, &name, json!({"abort": said})).await?;
                 let uid = self.ends(&name, "Failed").await?;
+                // What failed is named once the Environment says so.
+                self.free(environment, "Failed").await?;
                 let mut reset = said;
                 reset["of"] = json!(uid);
                 site.add("Environment", home, environment, json!({"reset": reset})).await?;
@@ -148,10 +150,15 @@ impl Lane<'_> {
 
     /// Waits until nobody holds an Environment and it is well.
     async fn given_back(&self, environment: &str) -> Result<(), SweepError> {
+        self.free(environment, "Active").await
+    }
+
+    /// Nobody has it any more, and this is how it was left.
+    async fn free(&self, environment: &str, phase: &str) -> Result<(), SweepError> {
         until(PATIENCE, &format!("environment {environment} to be given back"), async || {
             let object = self.site.get("Environment", &self.home, environment).await?.unwrap_or_default();
             let status = &object["status"];
-            let free = status["claim"].is_null() && status["phase"] == "Active";
+            let free = status["claim"].is_null() && status["phase"] == phase;
             if free { Ok(Ok(())) } else { Ok(Err(format!("{} {}", status["phase"], status["claim"]))) }
         })
         .await

@@ -19,10 +19,17 @@ fn caller(who: &str) -> Caller {
     Caller { actor: actor(who), verbs }
 }
 
+/// Production, where d7 has failed.
+fn stored() -> Environment {
+    let mut stored = production();
+    stored.status.failed = Some(uid("d7"));
+    stored
+}
+
 fn changed(who: &str, change: Change) -> Result<(), Code> {
-    let mut new = production();
+    let mut new = stored();
     change(&mut new);
-    admit(Some(&production()), Some(&new), &caller(who)).map_err(|refusal| refusal.code())
+    admit(Some(&stored()), Some(&new), &caller(who)).map_err(|refusal| refusal.code())
 }
 
 fn reset_by(who: &str) -> Reset {
@@ -48,6 +55,51 @@ fn an_environment_is_changed_by_whoever_may(
     #[case] expected: Result<(), Code>,
 ) {
     assert_eq!(changed(who, change), expected);
+}
+
+#[test]
+fn a_reset_names_what_failed() {
+    let mut new = stored();
+    new.reset = Some(reset_by("rita"));
+    let says = |failed: Option<&str>| {
+        let mut old = production();
+        old.status.failed = failed.map(uid);
+        admit(Some(&old), Some(&new), &caller("rita")).map_err(|refusal| refusal.to_string())
+    };
+    assert_eq!(says(Some("d7")), Ok(()));
+    assert_eq!(says(None).unwrap_err(), "no operation has failed in environment shop: there is nothing to reset");
+    assert_eq!(
+        says(Some("d8")).unwrap_err(),
+        "it is d8 that failed in environment shop, not d7: look at that one, then name it in spec.reset.of"
+    );
+}
+
+#[test]
+fn a_reset_stays_until_it_is_answered() {
+    let mut old = stored();
+    old.reset = Some(reset_by("rita"));
+    let mut new = old.clone();
+    new.reset.as_mut().unwrap().note = note("looked again");
+    let answer = |old: &Environment, new: &Environment| {
+        admit(Some(old), Some(new), &caller("rita")).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(answer(&old, &new), Err(Code::ValidationFailed), "nobody has read it");
+    assert_eq!(answer(&old, &stored()), Err(Code::ValidationFailed), "nor is it taken back");
+    old.status.reset_handled = Some(reset_by("rita").digest());
+    assert_eq!(answer(&old, &new), Ok(()));
+    assert_eq!(answer(&old, &stored()), Err(Code::ValidationFailed), "never");
+    old.status.reset_handled = None;
+    old.status.failed = Some(uid("d8"));
+    new.reset.as_mut().unwrap().of = uid("d8");
+    assert_eq!(answer(&old, &new), Ok(()), "another operation has failed since");
+}
+
+#[test]
+fn a_new_environment_is_freed_from_nothing() {
+    let mut new = production();
+    new.reset = Some(reset_by("rita"));
+    let refusal = admit(None, Some(&new), &caller("rita")).unwrap_err();
+    assert_eq!(refusal.to_string(), "spec.reset: a new environment has had no failure to be freed from: leave it out");
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn a_request_that_says_everything_is_accepted_everywhere() {
 #[rstest]
 #[case::work_reference(|new: &mut Deployment| new.request.work_references.clear())]
 #[case::rollback_plan(|new: &mut Deployment| new.request.rollback_plan = "  ".to_owned())]
+#[case::a_plan_that_shows_nothing(|new: &mut Deployment| new.request.rollback_plan = "\u{200B}\u{A0}".to_owned())]
 #[case::no_intents_yet(|new: &mut Deployment| new.intents.abort = Some(act("alice")))]
 #[case::not_even_a_confirmation(|new: &mut Deployment| confirm(new, "alice"))]
 fn every_request_says_why_and_how_to_get_out_and_nothing_else(#[case] change: fn(&mut Deployment)) {
@@ -40,6 +41,7 @@ fn every_request_says_why_and_how_to_get_out_and_nothing_else(#[case] change: fn
 #[rstest]
 #[case::absent(None)]
 #[case::blank(Some(" ".to_owned()))]
+#[case::nothing_that_shows(Some("\u{FEFF}\u{2003}".to_owned()))]
 fn production_alone_asks_for_the_risk(#[case] risk: Option<String>) {
     let mut new = deployment();
     new.request.risk = risk;
@@ -84,4 +86,20 @@ fn where_approval_is_required_a_service_account_names_a_person() {
     let refusal = admit(None, &new, &flux, Some(&production())).unwrap_err();
     assert_eq!(refusal.code(), Code::RequesterRequired);
     assert_eq!(admit(None, &new, &flux, Some(&development())), Ok(()));
+}
+
+#[test]
+fn a_return_to_an_older_release_takes_the_verb_for_rollbacks() {
+    let created = |verb: Verb, back: bool| {
+        let mut new = deployment();
+        if back {
+            new.request.operation = Operation::Rollback { to: "web-v0".parse().unwrap() };
+        }
+        let caller = Caller { actor: actor("alice"), verbs: vec![verb] };
+        admit(None, &new, &caller, Some(&production())).map_err(|refusal| refusal.code())
+    };
+    assert_eq!((created(Verb::Rollback, true), created(Verb::Deploy, false)), (Ok(()), Ok(())));
+    for (verb, back) in [(Verb::Deploy, true), (Verb::Rollback, false)] {
+        assert_eq!(created(verb, back), Err(Code::Forbidden), "{verb:?} {back}");
+    }
 }

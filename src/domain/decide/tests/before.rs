@@ -5,9 +5,9 @@ use rstest::rstest;
 use super::world::World;
 use crate::code::Code;
 use crate::decide::{Effect, Twin, Work};
-use crate::environment::{Outcome, RuntimeKind};
+use crate::environment::{Outcome, Readiness, RuntimeKind};
 use crate::event::Action;
-use crate::fixture::{act, actor, at, by_hand, development, environment, failure, govern, note, production, uid};
+use crate::fixture::{at, by_hand, development, environment, failure, govern, note, production, uid};
 use crate::phase::Phase;
 use crate::policy::{Confirm, Tier};
 use crate::runtime::Failure;
@@ -206,6 +206,30 @@ fn an_abort_before_the_start_ends_it_at_once(#[case] phase: Phase) {
 }
 
 #[test]
+fn nothing_is_previewed_in_an_environment_that_is_a_way_around_an_older_one() {
+    let mut world = World::new(development());
+    let status = &mut world.environment().status;
+    (status.readiness, status.readiness_message) = (Readiness::NotReady, "asks for less".to_owned());
+    status.yields_to = Some("team/production".to_owned());
+    let wait = world.wait();
+    assert_eq!((wait.code(), wait.reason()), (Some(Code::EnvironmentNotActive), "EnvironmentNotActive"));
+    assert!(wait.message().ends_with("asks for less"), "{}", wait.message());
+    assert_eq!((world.phase(), world.words()), (Phase::Pending, vec!["release.created"]));
+    let status = &mut world.environment().status;
+    (status.readiness, status.yields_to) = (Readiness::Ready, None);
+    world.run();
+    assert_eq!(world.phase(), Phase::Applying);
+}
+
+#[test]
+fn nothing_is_previewed_before_anyone_has_looked_at_the_environment() {
+    let mut world = World::new(development());
+    world.environment().status.readiness = Readiness::Unknown;
+    assert_eq!(world.wait().code(), Some(Code::EnvironmentNotActive));
+    assert_eq!(world.phase(), Phase::Pending);
+}
+
+#[test]
 fn an_abort_between_claim_and_start_gives_the_environment_back() {
     let mut world = World::new(development());
     world.step();
@@ -214,19 +238,6 @@ fn an_abort_between_claim_and_start_gives_the_environment_back() {
     world.abort("alice").run();
     assert_eq!(world.phase(), Phase::Aborted);
     assert_eq!(world.settled, [Outcome::Untouched]);
-}
-
-#[test]
-fn an_override_of_a_freeze_is_recorded_once_wherever_it_comes() {
-    for phase in [Phase::Pending, Phase::Previewed, Phase::PendingApproval, Phase::Approved] {
-        let mut world = waiting_in(phase);
-        world.deployment.intents.override_freeze = Some(act("olga"));
-        world.run();
-        world.later(1).run();
-        let overrides = world.history.iter().filter(|event| event.action == Action::ReleaseFreezeOverridden);
-        let actors: Vec<_> = overrides.map(|event| event.actor_id.clone()).collect();
-        assert_eq!(actors, [actor("olga")], "{phase}");
-    }
 }
 
 /// A Deployment to production that waits in `phase`.

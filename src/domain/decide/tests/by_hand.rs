@@ -99,6 +99,28 @@ fn an_abort_while_people_are_at_work_ends_in_failed() {
 }
 
 #[test]
+fn a_start_that_was_reported_before_the_abort_is_on_record() {
+    let mut world = World::new(by_hand());
+    world.run();
+    world.approve("bob").run();
+    world.deployment.intents.start = Some(report("alice"));
+    world.abort("alice").run();
+    assert_eq!(world.phase(), Phase::Failed, "somebody has been at work");
+    assert!(world.words().ends_with(&["release.applying", "release.aborted"]), "{:?}", world.words());
+}
+
+#[test]
+fn a_start_that_does_not_count_does_not_stop_an_abort() {
+    let mut world = World::new(by_hand());
+    world.run();
+    world.approve("bob").run();
+    world.content = None;
+    world.deployment.intents.start = Some(report("alice"));
+    world.abort("alice").run();
+    assert_eq!(world.phase(), Phase::Aborted);
+}
+
+#[test]
 fn an_end_that_was_reported_before_the_abort_counts() {
     let mut world = begun();
     world.deployment.intents.finish = Some(Finish::Succeeded(report("alice")));

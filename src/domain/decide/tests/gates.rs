@@ -2,11 +2,13 @@
 
 use rstest::rstest;
 
+use super::before::waiting_in;
 use super::world::World;
 use crate::code::Code;
 use crate::decide::Effect;
 use crate::deployment::Operation;
 use crate::environment::{Claim, EnvironmentPhase, Outcome, Readiness};
+use crate::event::Action;
 use crate::fixture::{act, at, development, govern, uid};
 use crate::gate::{BackupRecord, DriftRecord};
 use crate::phase::Phase;
@@ -132,6 +134,53 @@ fn a_freeze_ends_by_itself_or_is_overridden() {
     assert_eq!(world.phase(), Phase::Applying);
     let words = world.words();
     assert_eq!(words[words.len() - 2..], ["release.freeze_overridden", "release.applying"]);
+}
+
+fn overrides(world: &World) -> Vec<&str> {
+    let said = world.history.iter().filter(|event| event.action == Action::ReleaseFreezeOverridden);
+    said.map(|event| event.actor_id.as_str()).collect()
+}
+
+#[rstest]
+#[case::at_once(Phase::Pending)]
+#[case::before_its_preview_is_confirmed(Phase::Previewed)]
+#[case::before_its_review(Phase::PendingApproval)]
+#[case::when_it_is_held(Phase::Approved)]
+fn an_override_is_recorded_once_and_when_a_freeze_would_have_held_it(#[case] said_in: Phase) {
+    let mut world = waiting_in(said_in);
+    govern(world.environment(), |policy| {
+        policy.freeze_windows = vec![FreezeWindow { start: at(0), end: at(600), reason: "sale".to_owned() }];
+    });
+    world.environment().status.readiness = Readiness::Ready;
+    world.deployment.intents.override_freeze = Some(act("olga"));
+    world.content = Some("v2".to_owned());
+    world.run();
+    assert_eq!(overrides(&world), [""; 0], "nothing is held yet");
+    world.confirm("alice").run();
+    world.approve("bob").run();
+    assert_eq!((world.phase(), overrides(&world)), (Phase::Applying, vec!["olga"]));
+    world.later(1).run();
+    assert_eq!(overrides(&world), ["olga"]);
+}
+
+#[rstest]
+#[case::no_freeze(|_: &mut World| {})]
+#[case::a_freeze_that_is_over(|world: &mut World| {
+    freeze(world);
+    world.later(60);
+})]
+#[case::a_freeze_that_a_broken_glass_goes_through(|world: &mut World| {
+    govern(world.environment(), |policy| (policy.approval.required, policy.approval.count) = (true, 1));
+    freeze(world);
+    world.deployment.intents.break_glass = Some(act("carol"));
+})]
+fn an_override_where_no_freeze_holds_anything_is_none(#[case] change: fn(&mut World)) {
+    let mut world = World::new(development());
+    change(&mut world);
+    world.deployment.intents.override_freeze = Some(act("olga"));
+    world.run();
+    assert_eq!((world.phase(), overrides(&world)), (Phase::Applying, vec![]));
+    assert!(!world.deployment.status.freeze_overridden);
 }
 
 #[test]

@@ -85,6 +85,38 @@ fn one_rejection_ends_it() {
 }
 
 #[test]
+fn a_rejection_that_nobody_has_read_when_it_is_aborted_still_rejects() {
+    let mut world = waiting_in(Phase::PendingApproval);
+    let subject = world.preview_ref();
+    world.review("bob", Verdict::Reject, &subject).abort("alice").run();
+    assert_eq!(world.phase(), Phase::Rejected);
+    assert_eq!(world.words().last(), Some(&"release.rejected"));
+    assert_eq!(world.event(Action::ReleaseRejected).actor_id.as_str(), "bob");
+}
+
+#[test]
+fn an_approval_that_nobody_has_read_when_it_is_aborted_is_on_record_and_starts_nothing() {
+    let mut world = waiting_in(Phase::PendingApproval);
+    world.approve("bob").abort("alice").run();
+    assert_eq!(world.phase(), Phase::Aborted);
+    assert!(world.words().ends_with(&["release.approved", "release.aborted"]), "{:?}", world.words());
+    assert!(world.started.is_empty());
+}
+
+#[rstest]
+#[case::it_came_too_late(|world: &mut World| { world.later(31); })]
+#[case::nobody_is_believed(|world: &mut World| {
+    world.guard = crate::guard::Guard::Broken { breaches: Vec::new(), until: None };
+})]
+fn a_rejection_that_does_not_count_does_not_stop_an_abort(#[case] spoil: fn(&mut World)) {
+    let mut world = waiting_in(Phase::PendingApproval);
+    let subject = world.preview_ref();
+    spoil(&mut world);
+    world.review("bob", Verdict::Reject, &subject).abort("alice").run();
+    assert_eq!(world.phase(), Phase::Aborted);
+}
+
+#[test]
 fn a_rejection_without_a_note_does_not_count() {
     let mut world = waiting_in(Phase::PendingApproval);
     let subject = world.preview_ref();
@@ -94,7 +126,7 @@ fn a_rejection_without_a_note_does_not_count() {
     let void = world.event(Action::ReleaseReviewVoid);
     assert_eq!(
         (void.detail["code"].as_str(), void.detail["reason"].as_str()),
-        ("note_required", "reject needs a note that says why")
+        ("note_required", "reject needs a note that says why: add one")
     );
 }
 

@@ -122,13 +122,17 @@ fn a_rollback_that_nobody_reviews_expires() {
         world.environment().status.services[0].current = Some(crate::fixture::running("web-v3", "d3"));
     }
 )]
-fn a_rollback_that_cannot_be_made_is_refused_and_leaves_no_event(#[case] spoil: fn(&mut World)) {
+fn a_rollback_that_cannot_be_made_is_refused_and_the_history_says_why(#[case] spoil: fn(&mut World)) {
     let mut world = applying();
     world.attempt_succeeds().run();
     spoil(&mut world);
     let before = world.history.len();
     world.ask_rollback("r-1", "alice").run();
-    assert_eq!(world.history.len(), before);
+    assert_eq!(world.words()[before..], ["release.rollback_refused"]);
+    let refused = world.event(Action::ReleaseRollbackRefused);
+    assert_eq!((refused.actor_id.as_str(), refused.detail["note"].as_str()), ("alice", "customers complain"));
+    assert_eq!(refused.detail["code"], "rollback_unavailable");
+    assert!(refused.detail["message"].contains("operation.rollback instead"));
     let rollback = world.deployment.status.rollback.as_ref().unwrap();
     assert_eq!(rollback.state, RollbackState::Rejected);
     assert_eq!(rollback.diagnostics.as_ref().unwrap().code, Code::RollbackUnavailable);
@@ -142,7 +146,7 @@ fn a_recreated_object_cannot_roll_back_what_its_twin_brought() {
     world.twin = crate::decide::Twin::Known { uid: uid("d1"), phase: Phase::Succeeded };
     world.run();
     world.ask_rollback("r-1", "alice").run();
-    assert_eq!(world.words(), ["release.adopted"]);
+    assert_eq!(world.words(), ["release.adopted", "release.rollback_refused"]);
     assert_eq!(state(&world), RollbackState::Rejected);
 }
 
@@ -269,6 +273,7 @@ fn a_rollback_that_waited_while_another_deployment_came_is_not_made() {
     assert_eq!(rollback.state, RollbackState::Rejected);
     assert_eq!(rollback.diagnostics.as_ref().unwrap().code, Code::RollbackUnavailable);
     assert_eq!((world.phase(), world.started.len()), (Phase::Succeeded, 1));
+    assert!(world.words().contains(&"release.rollback_refused"), "{:?}", world.words());
     assert_eq!(world.environment().status.services[0].current.as_ref().unwrap().name.as_str(), "web-v3");
 }
 

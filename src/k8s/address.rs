@@ -1,0 +1,80 @@
+//! A health check asks a service, and never the machine that Slipway runs on: addresses of the local link, where clouds keep
+//! what their machines are and what proves it, are not asked, whatever name leads there.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Where one cloud answers beyond the local link.
+const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// Resolves names, but not to the local link.
+#[derive(Debug)]
+pub(crate) struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            match found.iter().map(SocketAddr::ip).find(|address| local_link(*address)) {
+                Some(address) => Err(refused(name.as_str(), address).into()),
+                None => Ok(Box::new(found.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// Why an address that is written out in a URL is not asked.
+pub(crate) fn problem(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    local_link(address).then(|| refused(host, address))
+}
+
+fn refused(name: &str, address: IpAddr) -> String {
+    format!("{name} is {address}, an address of the local link, which no health check asks: name the service itself")
+}
+
+fn local_link(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => {
+            let mapped = v6.to_ipv4().is_some_and(|v4| v4.is_link_local());
+            mapped || v6.segments()[0] & 0xffc0 == 0xfe80 || v6 == METADATA
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_the_local_link_is_not_asked_however_it_is_written() {
+        for url in [
+            "http://169.254.169.254/latest/meta-data",
+            "http://169.254.0.1:8080/",
+            "http://2852039166/",
+            "http://0xa9.0xfe.0xa9.0xfe/",
+            "http://[fe80::1]/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[fd00:ec2::254]/",
+        ] {
+            let problem = problem(&url.parse().unwrap()).unwrap_or_else(|| panic!("{url} is asked"));
+            assert!(problem.contains("name the service itself"), "{problem}");
+        }
+        for url in ["http://127.0.0.1:1/", "http://10.0.0.1/", "http://[::1]/", "http://web.shop/", "http://[fd00::1]/"]
+        {
+            assert_eq!(problem(&url.parse().unwrap()), None, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_nowhere_else() {
+        let resolved: Vec<SocketAddr> = Resolver.resolve("localhost".parse().unwrap()).await.unwrap().collect();
+        assert!(resolved.iter().all(|address| address.ip().is_loopback()) && !resolved.is_empty(), "{resolved:?}");
+        let Err(error) = Resolver.resolve("169.254.169.254".parse().unwrap()).await else { panic!("it was resolved") };
+        assert!(error.to_string().contains("an address of the local link"), "{error}");
+    }
+}
