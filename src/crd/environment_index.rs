@@ -7,12 +7,10 @@
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use slipway_domain::environment::{Environment, RuntimeKind};
 use slipway_domain::policy::Tier;
-
-use crate::vocabulary;
 
 /// What the one index of a namespace is called.
 pub const NAME: &str = "slipway";
@@ -37,31 +35,62 @@ pub struct EnvironmentIndexSpec {
     pub environments: BTreeMap<String, Terms>,
 }
 
-/// What one Environment asks of whoever wants to change it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Terms {
-    /// How much harm a mistake could do.
-    #[schemars(schema_with = "vocabulary::tier")]
-    pub tier: Tier,
-    /// Whether people carry out what is recorded here.
-    pub by_hand: bool,
-    /// Whether a Deployment waits for review.
-    pub approval_required: bool,
-    /// How many approvals a review takes.
-    #[schemars(range(min = 0))]
-    pub approvals: u32,
-}
+/// What one Environment asks of whoever wants to change it, as `<tier>/<who works>/<approvals>`: `production/controller/1`.
+///
+/// One text, because the API server copies the whole index for each request: two hundred texts cost it nothing, as many
+/// objects half a millisecond.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Terms(String);
+
+/// Whose work it is where people only report what they do.
+const PEOPLE: &str = "people";
+/// Whose it is elsewhere.
+const CONTROLLER: &str = "controller";
 
 impl Terms {
     /// What `environment` asks.
     pub fn of(environment: &Environment) -> Self {
-        let approval = &environment.policy.approval;
-        Self {
-            tier: environment.tier,
-            by_hand: environment.runtime == RuntimeKind::Manual,
-            approval_required: approval.required,
-            approvals: approval.count,
-        }
+        let works = if environment.runtime == RuntimeKind::Manual { PEOPLE } else { CONTROLLER };
+        Self(format!("{}/{works}/{}", environment.tier, environment.policy.approval.count))
+    }
+
+    /// Whether the terms `of` are those of this tier, as a policy asks.
+    pub(crate) fn is_tier(of: &str, tier: Tier) -> String {
+        format!("{of}.startsWith('{tier}/')")
+    }
+
+    /// Whether people do the work under the terms `of`, as a policy asks.
+    pub(crate) fn by_hand(of: &str) -> String {
+        format!("{of}.contains('/{PEOPLE}/')")
+    }
+
+    /// Whether a Deployment waits for review under the terms `of`, as a policy asks.
+    pub(crate) fn reviewed(of: &str) -> String {
+        format!("!{of}.endsWith('/0')")
+    }
+
+    /// How many approvals a review takes under the terms `of`, as a policy asks.
+    pub(crate) fn approvals(of: &str) -> String {
+        format!("int({of}.split('/')[2])")
+    }
+}
+
+impl JsonSchema for Terms {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Terms".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let tiers: Vec<&str> = Tier::ALL.iter().map(|tier| tier.as_str()).collect();
+        let pattern = format!("^({})/({CONTROLLER}|{PEOPLE})/[0-9]{{1,3}}$", tiers.join("|"));
+        json_schema!({
+            "type": "string", "maxLength": 63, "pattern": pattern,
+            "description": "What it asks: its tier, who does the work, and how many approvals a review takes; 0 where there is none.",
+        })
     }
 }

@@ -11,9 +11,10 @@ use slipway_domain::rollback::RollbackState;
 
 use super::caller::{CALLER, may};
 use super::path::{at, present};
-use super::policy::Refusing;
+use super::policy::{Refusing, THERE};
 use super::request;
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
+use crate::environment_index::Terms;
 
 pub(super) const DEPLOYMENTS: &[&str] = &["deployments"];
 /// Entries that are only ever added, by field.
@@ -232,12 +233,14 @@ fn said_there() -> Refusing {
     policy.variable("soundReview", all_hold(&[aborted(), reviewed(), of_rollback()].concat()));
     policy.variable("soundReport", all_hold(&[aborted(), reported()].concat()));
     let before = "variables.reviewed.filter(then, then.previewRef == variables.rollback).size()";
+    let approvals = Terms::approvals(THERE);
     let enough = format!(
-        "variables.ofRollback.size() == 0 || !variables.soundReview || {before} < (variables.there.approvals > 1 ? variables.there.approvals : 1)"
+        "variables.ofRollback.size() == 0 || !variables.soundReview || {before} < ({approvals} > 1 ? {approvals} : 1)"
     );
     policy.refuse(decided_already(&enough, "variables.rollback"));
-    let by_hand = "!(variables.start || variables.finish) || !variables.soundReport || variables.there.byHand";
-    policy.refuse(invalid("spec.manual", BY_HAND_ONLY, by_hand));
+    let by_hand =
+        format!("!(variables.start || variables.finish) || !variables.soundReport || {}", Terms::by_hand(THERE));
+    policy.refuse(invalid("spec.manual", BY_HAND_ONLY, &by_hand));
     policy
 }
 

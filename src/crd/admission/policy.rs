@@ -7,6 +7,9 @@ use crate::environment_index::NAME;
 use crate::stamp::{API_VERSION, constraints, metadata};
 use crate::{GROUP, VERSION};
 
+/// What the Environment that a Deployment names asks for, in a policy that [asks there](Refusing::ask_there).
+pub(super) const THERE: &str = "variables.there";
+
 /// A policy under construction. Validations are asked in the order in which they were added; the first that does not hold
 /// gives the answer.
 pub(super) struct Refusing {
@@ -35,7 +38,7 @@ impl Refusing {
         self.conditions.push(json!({"name": name, "expression": expression}));
     }
 
-    /// Looks at what the Environment that the Deployment names asks for, as `variables.there`, where `relevant` is true.
+    /// Looks at what the Environment that the Deployment names asks for, as [`THERE`], where `relevant` is true.
     /// One that is not in the index is judged by the controller, before it previews anything.
     pub(super) fn ask_there(&mut self, relevant: &str) {
         self.asks_there = true;

@@ -8,8 +8,9 @@ use slipway_domain::refusal::Refusal;
 use super::caller::{self, CALLER, may};
 use super::deployment::{DEPLOYMENTS, ENVIRONMENT, LISTS, SINGLES};
 use super::path::present;
-use super::policy::Refusing;
+use super::policy::{Refusing, THERE};
 use super::sentence::{fact, forbidden, invalid, literal, not_the_caller, stand_in, validation};
+use crate::environment_index::Terms;
 
 /// Whether what is asked for is a return to an older release.
 const BACK: &str = "has(object.spec.operation.rollback)";
@@ -71,21 +72,27 @@ pub(super) fn asked_there() -> Refusing {
     for (name, expression) in asking() {
         policy.variable(name, expression);
     }
-    let production = literal(Tier::Production.as_str());
+    let production = Terms::is_tier(THERE, Tier::Production);
     policy.refuse(invalid(
         "spec.risk",
         "is required for production: say what could go wrong",
-        &format!("!variables.sound || variables.there.tier != {production} || (has(object.spec.risk) && object.spec.risk.matches({}))", literal(VISIBLE)),
+        &format!(
+            "!variables.sound || !({production}) || (has(object.spec.risk) && object.spec.risk.matches({}))",
+            literal(VISIBLE)
+        ),
     ));
     policy.refuse(invalid(
         "spec.operation.deploy.version",
         "is for the manual runtime: name a Release instead",
-        "!variables.sound || variables.there.byHand || !has(object.spec.operation.deploy) \
-         || !has(object.spec.operation.deploy.version)",
+        &format!(
+            "!variables.sound || {} || !has(object.spec.operation.deploy) || !has(object.spec.operation.deploy.version)",
+            Terms::by_hand(THERE)
+        ),
     ));
     let machine = Refusal::RequesterRequired { submitter: stand_in("CALLER") };
     let holds = format!(
-        "!variables.sound || !variables.there.approvalRequired || !variables.requester.startsWith({})",
+        "!variables.sound || !({}) || !variables.requester.startsWith({})",
+        Terms::reviewed(THERE),
         literal(SERVICE_ACCOUNT_PREFIX)
     );
     policy.refuse(validation(&holds, &machine, &[fact("CALLER", "variables.caller")]));

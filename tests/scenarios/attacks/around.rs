@@ -29,7 +29,7 @@ pub async fn on_status(stage: &Stage, tries: &mut Try<'_>) {
                 .await
         })
         .await;
-    let less = json!({"spec": {"environments": {"prod": {"tier": "development", "approvalRequired": false}}}});
+    let less = json!({"spec": {"environments": {"prod": "development/controller/0"}}});
     tries
         .refused("say in the index that production asks for less", "forbidden", async {
             let indices = api::<EnvironmentIndex>(stage, PAM).await;
