@@ -71,7 +71,8 @@ impl Fold<'_> {
             Planned::Ready(plan) => plan,
         };
         let sound = crate::admission::request(&self.deployment().request, Some(environment));
-        if let Err(refusal) = gate::looked_at(environment).and(sound) {
+        // What is wrong with the request stays wrong, whatever the Environment turns out to be.
+        if let Err(refusal) = sound.and(gate::looked_at(environment)) {
             return Next::Wait(Wait::Gate { refusal, until: None });
         }
         let forecast = match (environment.runtime, &self.seen.forecast) {

@@ -150,9 +150,16 @@ pub async fn by_the_garbage_collector(stage: &Stage, tries: &mut Try<'_>) {
 async fn around_the_older_one(stage: &Stage, tries: &mut Try<'_>) {
     create(stage, BERT, environment("other", &stage.namespace)).await.unwrap();
     create(stage, BERT, asked("around").with("spec.environmentRef.name", "other")).await.unwrap();
-    let held = stage.waits("around", "EnvironmentNotActive").await.status.unwrap();
-    let said = held.diagnostics.as_ref().unwrap().message.clone();
-    assert!(said.contains("the older environment") && said.contains("asks for less"), "{said}");
+    // Until the Environment was looked at, that is what it waits for.
+    let held = stage.until("around", "is held by the older Environment", |around: &Deployment| {
+        let said = around.status.as_ref().and_then(|status| status.diagnostics.as_ref());
+        said.is_some_and(|said| {
+            said.code == "environment_not_active"
+                && said.message.contains("the older environment")
+                && said.message.contains("asks for less")
+        })
+    });
+    let held = held.await.status.unwrap();
     assert!(held.preview.is_none() && held.phase == Phase::Pending, "{held:?}");
     tries.saw(
         "go to production's place through a second Environment that asks for less",
