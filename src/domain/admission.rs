@@ -8,6 +8,7 @@ use crate::deployment::{Act, Deployment, Finish, Intents, Operation, Request};
 use crate::environment::{Environment, RuntimeKind};
 use crate::intent::Intent;
 use crate::name::Actor;
+use crate::phase::Phase;
 use crate::policy::Tier;
 use crate::refusal::Refusal;
 use crate::review::{Review, Verdict, judge, judge_rollback};
@@ -362,14 +363,27 @@ fn acts(old: &Deployment, new: &Deployment, caller: &Caller) -> Result<(), Refus
     Ok(())
 }
 
-/// After an abort nothing more is accepted but a second look at a broken glass.
+/// After an abort nothing more is accepted but a second look at a broken glass and, once it has failed, the way back: a
+/// rollback, and the reviews of it.
 fn aborted(old: &Deployment, new: &Deployment) -> Result<(), Refusal> {
+    if old.intents.abort.is_none() {
+        return Ok(());
+    }
     let mut expected = old.intents.clone();
     expected.after_review.clone_from(&new.intents.after_review);
-    if old.intents.abort.is_some() && expected != new.intents {
-        return Err(Refusal::Decided { subject: "this deployment, by its abort,".to_owned() });
+    if old.status.phase == Phase::Failed {
+        expected.rollbacks.clone_from(&new.intents.rollbacks);
+        let rollback = old.status.rollback.as_ref().map(|rollback| &rollback.reference);
+        let of_rollback = |review: &&Review| rollback == Some(&review.subject);
+        let fresh = new.intents.reviews.iter().filter(|review| !old.intents.reviews.contains(review));
+        if fresh.clone().count() == fresh.filter(of_rollback).count() {
+            expected.reviews.clone_from(&new.intents.reviews);
+        }
     }
-    Ok(())
+    if expected == new.intents {
+        return Ok(());
+    }
+    Err(Refusal::Decided { subject: "this deployment, by its abort,".to_owned() })
 }
 
 fn stands(old: &Deployment, named: &str) -> Result<(), Refusal> {

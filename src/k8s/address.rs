@@ -1,13 +1,17 @@
 //! A health check asks a service, and never the machine that Slipway runs on: addresses of the local link, where clouds keep
 //! what their machines are and what proves it, are not asked, whatever name leads there.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Where one cloud answers beyond the local link.
-const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Where clouds answer beyond the local link.
+const METADATA: [IpAddr; 3] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+];
 
 /// Resolves names, but not to the local link.
 #[derive(Debug)]
@@ -37,12 +41,22 @@ fn refused(name: &str, address: IpAddr) -> String {
 }
 
 fn local_link(address: IpAddr) -> bool {
-    match address {
+    let itself = match address {
         IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            let mapped = v6.to_ipv4().is_some_and(|v4| v4.is_link_local());
-            mapped || v6.segments()[0] & 0xffc0 == 0xfe80 || v6 == METADATA
-        }
+        IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80 || within(v6).is_some_and(|v4| local_link(v4.into())),
+    };
+    itself || METADATA.contains(&address)
+}
+
+/// The address of the old kind that one of the new leads to: written in it (`::ffff:0:0/96`), by a translator
+/// (`64:ff9b::/96`, `64:ff9b:1::/48`), or through a tunnel (`2002::/16`).
+fn within(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, .., y, z] = v6.segments();
+    let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match (a, b) {
+        (0x64, 0xff9b) => Some(joined(y, z)),
+        (0x2002, _) => Some(joined(b, c)),
+        _ => v6.to_ipv4(),
     }
 }
 
@@ -60,12 +74,23 @@ mod tests {
             "http://[fe80::1]/",
             "http://[::ffff:169.254.169.254]/",
             "http://[fd00:ec2::254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[64:ff9b:1::a9fe:a9fe]/",
+            "http://[2002:a9fe:a9fe::]/",
+            "http://100.100.100.200/",
+            "http://[::ffff:100.100.100.200]/",
         ] {
             let problem = problem(&url.parse().unwrap()).unwrap_or_else(|| panic!("{url} is asked"));
             assert!(problem.contains("name the service itself"), "{problem}");
         }
-        for url in ["http://127.0.0.1:1/", "http://10.0.0.1/", "http://[::1]/", "http://web.shop/", "http://[fd00::1]/"]
-        {
+        for url in [
+            "http://127.0.0.1:1/",
+            "http://10.0.0.1/",
+            "http://[::1]/",
+            "http://web.shop/",
+            "http://[fd00::1]/",
+            "http://[64:ff9b::a00:1]/",
+        ] {
             assert_eq!(problem(&url.parse().unwrap()), None, "{url}");
         }
     }

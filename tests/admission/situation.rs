@@ -51,7 +51,7 @@ const fn situation(name: &'static str, phase: Phase, said: Said) -> Situation {
     Situation { name, phase, said }
 }
 
-pub const SITUATIONS: [Situation; 21] = [
+pub const SITUATIONS: [Situation; 22] = [
     situation("not seen yet", Phase::Pending, Said::Unseen),
     situation("pending", Phase::Pending, Said::Nothing),
     situation("previewed", Phase::Previewed, Said::Nothing),
@@ -73,6 +73,7 @@ pub const SITUATIONS: [Situation; 21] = [
     situation("rolled back", Phase::RolledBack, Said::RollbackDone),
     situation("rejected", Phase::Rejected, Said::Rejected),
     situation("aborted", Phase::Aborted, Said::Aborted),
+    situation("… by its abort", Phase::Failed, Said::Aborted),
 ];
 
 /// A request: alice asked for it, and ci created it for her.

@@ -116,13 +116,17 @@ fn saying() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// After an abort nothing more is accepted but a second look at a broken glass.
+/// After an abort nothing more is accepted but a second look at a broken glass and, once it has failed, the way back: a
+/// rollback, and the reviews of it.
 fn aborted() -> Vec<Value> {
-    let nothing = "!has(oldObject.spec.abort) || (variables.confirmations.size() + variables.reviews.size() \
-                   + variables.rollbacks.size() == 0 && !variables.start && !variables.finish && !variables.breakGlass \
-                   && !variables.overrideFreeze)";
+    let nothing = format!(
+        "!has(oldObject.spec.abort) || (variables.confirmations.size() + variables.ofPreview.size() == 0 \
+         && (variables.phase == '{}' || variables.rollbacks.size() + variables.ofRollback.size() == 0) \
+         && !variables.start && !variables.finish && !variables.breakGlass && !variables.overrideFreeze)",
+        Phase::Failed.as_str()
+    );
     let over = Refusal::Decided { subject: "this deployment, by its abort,".to_owned() };
-    vec![validation(nothing, &over, &[])]
+    vec![validation(&nothing, &over, &[])]
 }
 
 fn confirmed() -> Vec<Value> {

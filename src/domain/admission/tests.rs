@@ -241,6 +241,19 @@ fn nothing_follows_an_abort_but_a_second_look_at_a_broken_glass() {
     assert_eq!(outcome(&old, after_review, "bob", &production()), Ok(()));
 }
 
+#[test]
+fn what_an_abort_has_left_failed_is_rolled_back() {
+    let mut old = stored(Phase::Failed);
+    abort(&mut old, "alice");
+    assert_eq!(outcome(&old, ask_rollback, "olga", &production()), Ok(()));
+    assert_eq!(outcome(&old, break_glass, "olga", &production()), Err(Code::Conflict));
+    assert_eq!(outcome(&old, approve, "bob", &production()), Err(Code::Conflict));
+    let mut old = waiting_rollback();
+    old.status.phase = Phase::Failed;
+    abort(&mut old, "alice");
+    assert_eq!(outcome(&old, approve_rollback, "bob", &production()), Ok(()));
+}
+
 fn after_review(new: &mut Deployment, who: &str) {
     new.intents.after_review = Some(act(who));
 }
