@@ -5,6 +5,7 @@
 
 mod access;
 mod asked;
+mod back;
 mod card;
 mod clock;
 mod completion;

@@ -51,7 +51,8 @@ pub(super) fn stalled(object: &Deployment) -> Option<Failure> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let wrong = object.status.as_ref().and_then(|status| status.diagnostics.as_ref());
     let code = wrong.map(|wrong| format!(" [{}]", wrong.code)).unwrap_or_default();
-    let next = wrong.and_then(|wrong| hint::of(&wrong.code)).unwrap_or("do what it says; it goes on by itself then");
+    let next = wrong.and_then(|wrong| hint::of(&wrong.code, object));
+    let next = next.as_deref().unwrap_or("do what it says; it goes on by itself then");
     Some(Failure::No(format!(
         "{name} stands still, {reason}{code}: {}\nnext: {next}; where that is no use, `kubectl slipway abort {} -m WHY` \
          and create another Deployment",

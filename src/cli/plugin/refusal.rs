@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kube::Error;
 use kube::core::Status;
+use slipway_crd::Deployment;
 use slipway_domain::code::Code;
 
 use super::{hint, schema};
@@ -38,7 +39,7 @@ pub(super) fn missing(error: &Error) -> bool {
 }
 
 /// The schema does not accept the object.
-pub(super) fn invalid(error: &Error) -> bool {
+fn invalid(error: &Error) -> bool {
     code(error) == Some(422)
 }
 
@@ -59,6 +60,23 @@ pub(super) fn said(doing: &str, error: &Error) -> Failure {
         ));
     };
     Failure::No(format!("{doing}: {}", explained(status)))
+}
+
+/// The same about a Deployment that is known: what is next names it.
+pub(super) fn about(doing: &str, error: &Error, object: &Deployment) -> Failure {
+    match said(doing, error) {
+        Failure::No(text) => Failure::No(match text.rsplit_once("\nnext: ") {
+            Some((what, next)) => format!("{what}\nnext: {}", hint::named(next, object)),
+            None => text,
+        }),
+        other @ Failure::Usage(_) => other,
+    }
+}
+
+/// The API server holds on to what was said before: the schema refuses another word, or a policy one that fits no more.
+pub(super) fn too_late(error: &Error) -> bool {
+    let policy = |status: &Status| of_policy(&status.message).is_some_and(|(code, _)| code == Code::InvalidTransition);
+    invalid(error) || matches!(error, Error::Api(status) if policy(status))
 }
 
 /// The refusal, and what to do next.

@@ -49,7 +49,8 @@ fn badly(object: &Deployment) -> Failure {
     let why = wrong.map(|wrong| wrong.message.as_str());
     let why = why.or_else(|| seen::condition(object, "Ready").map(|(_, message)| message));
     let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", plain(why))).unwrap_or_default();
-    let next = wrong.and_then(|wrong| hint::of(&wrong.code)).map(|next| format!("; {next}")).unwrap_or_default();
+    let next =
+        wrong.and_then(|wrong| hint::of(&wrong.code, object)).map(|next| format!("; {next}")).unwrap_or_default();
     Failure::No(format!(
         "{} ended as {}{code}{why}\nnext: `kubectl slipway history {}` shows how it came to that{next}",
         seen::full_name(object),

@@ -18,14 +18,25 @@ async fn a_rollback_says_where_it_goes_back_to_or_why_it_is_impossible() {
         stage.phase(name, Phase::Succeeded).await;
         stage.environment("dev", "is free", |status| status.claim.is_none()).await;
     }
-    let refused = say(&stage, CAROL, "rollback web-v1", Some("errors rise")).await;
-    assert!(refused.stdout.contains("rollback asked for by carol"), "{refused:?}");
-    let refused = refused.refused();
-    assert!(refused.contains("web-v1 is not rolled back [rollback_unavailable]: "), "{refused}");
+    let refused = say(&stage, CAROL, "rollback web-v1", Some("errors rise")).await.refused();
+    assert!(
+        refused.contains("web-v1 cannot be rolled back, and nothing was done [rollback_unavailable]: "),
+        "{refused}"
+    );
+    assert!(refused.contains("release web-v2 of another Deployment"), "{refused}");
     assert!(refused.contains("next: ") && refused.contains("--back-to RELEASE"), "{refused}");
-    let said = say(&stage, CAROL, "rollback web-v2 --yes", Some("errors rise")).await.well();
-    assert!(said.contains("from release web-v2 back to web-v1") && said.contains("kubectl slipway watch"), "{said}");
+    assert!(stage.get::<Deployment>("web-v1").await.spec.rollbacks.is_empty());
+    let said = say(&stage, CAROL, "rollback web-v2", Some("errors rise")).await.well();
+    assert!(said.contains("  rollback     from release web-v2 back to web-v1\n"), "{said}");
+    assert!(!said.contains("  preview  ") && said.contains("kubectl slipway watch"), "{said}");
     stage.phase("web-v2", Phase::RolledBack).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    stage.apply(ALICE, &release("api-v1", "api", &[config("api", &json!({}))])).await;
+    ask(&stage, ALICE, "api-v1", "api", "dev").await;
+    stage.phase("api-v1", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    let first = say(&stage, CAROL, "rollback api-v1", Some("errors rise")).await.refused();
+    assert!(first.contains("no release of service api was in environment dev before it"), "{first}");
 }
 
 #[tokio::test]
