@@ -1,4 +1,4 @@
-//! `kubectl slipway watch`: what happens to a Deployment, as it happens, until it ends.
+//! `kubectl slipway watch`: what happens to a Deployment, as it happens, until it ends or people have to act.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) async fn run(globals: &Globals, Arguments { deployment, timeout }: Ar
             Ok(()) => match end::of(object) {
                 Some(End::Well) => Some(Ok(())),
                 Some(End::Badly) => Some(Err(badly(object))),
-                None => end::stalled(object).map(Err),
+                None => end::stalled(object).or_else(|| end::waits_for_people(object)).map(Err),
             },
         }
     };
