@@ -99,7 +99,14 @@ pub(super) fn of(code: &str, object: &Deployment) -> Option<String> {
 pub(super) fn named(next: &str, object: &Deployment) -> String {
     let place = object.metadata.namespace.as_ref().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
     let environment = format!("{place}{}", object.spec.environment_ref.name);
-    next.replace("ENVIRONMENT", &environment).replace("NAME", &seen::who(object))
+    let mut named = next.replace("ENVIRONMENT", &environment).replace("NAME", &seen::who(object));
+    // What names no object takes the namespace all the same.
+    for (program, command) in
+        [("kubectl slipway", "doctor"), ("kubectl slipway", "inbox"), ("kubectl slipway", "new"), ("kubectl", "get")]
+    {
+        named = named.replace(&format!("{program} {command}"), &format!("{program} {place}{command}"));
+    }
+    named
 }
 
 #[cfg(test)]
@@ -131,5 +138,7 @@ mod tests {
         assert_eq!(about(Code::EnvironmentBusy, &object()), "wait for its turn: `kubectl slipway watch -n shop web`");
         let reset = about(Code::ReleaseRollbackFailed, &object());
         assert!(reset.contains("`kubectl slipway reset -n shop prod -m WHY`"), "{reset}");
+        let other = about(Code::SelfApproval, &object());
+        assert!(other.contains("`kubectl slipway -n shop inbox --mine`"), "{other}");
     }
 }

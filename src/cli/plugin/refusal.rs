@@ -11,7 +11,7 @@ use kube::core::Status;
 use slipway_crd::Deployment;
 use slipway_domain::code::Code;
 
-use super::{hint, schema};
+use super::{hint, schema, table};
 use crate::Failure;
 
 /// How long the API server may take to answer.
@@ -70,6 +70,18 @@ pub(super) fn about(doing: &str, error: &Error, object: &Deployment) -> Failure 
             None => text,
         }),
         other @ Failure::Usage(_) => other,
+    }
+}
+
+/// The same with a question, where nobody named a namespace and the one of the context is refused.
+pub(super) fn perhaps_elsewhere(message: String, named: Option<&str>) -> String {
+    let refused = message.split_once("(403 Forbidden)").and_then(|(_, why)| why.split_once(" in the namespace \""));
+    match refused.and_then(|(_, rest)| rest.split_once('"')) {
+        Some((namespace, _)) if named.is_none() => {
+            let question = format!("is {} the right namespace? (-n)", table::plain(namespace));
+            format!("{message}; {question}")
+        }
+        _ => message,
     }
 }
 
@@ -134,6 +146,16 @@ mod tests {
         "#);
         let gone = "the server could not find the requested resource";
         assert!(read(404, "NotFound", gone).contains("slipway manifests"));
+    }
+
+    #[test]
+    fn a_namespace_that_nobody_named_is_asked_about_where_it_is_refused() {
+        let said = read(403, "Forbidden", "cannot get resource \"deployments\" in the namespace \"default\"");
+        let asked = perhaps_elsewhere(said.clone(), None);
+        assert!(asked.ends_with("; is default the right namespace? (-n)") && asked.contains("\nnext: "), "{asked}");
+        assert_eq!(perhaps_elsewhere(said.clone(), Some("default")), said);
+        let other = read(404, "NotFound", "there is none in the namespace \"default\"");
+        assert_eq!(perhaps_elsewhere(other.clone(), None), other);
     }
 
     #[test]

@@ -84,16 +84,38 @@ async fn a_freeze_that_is_not_there_is_overridden_only_by_who_means_it() {
 async fn what_stands_still_is_not_followed_for_ever() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
-    let line = "new web-v1 --service web -e dev --release web-v1 --work 1 --rollback-plan back --apply";
-    let said = run(&stage, ALICE, line).await;
-    assert!(said.stderr.contains("warning: ") && said.stderr.contains("web-v1"), "{said:?}");
-    said.well();
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
     let stuck = run(&stage, ALICE, "watch web-v1").await.refused();
     assert!(stuck.contains("stands still, ReleaseNotFound") && stuck.contains("next: "), "{stuck}");
+    let inbox = run(&stage, ALICE, "inbox -o wide").await.well();
+    assert!(inbox.contains("mending") && inbox.contains("ReleaseNotFound"), "{inbox}");
     // It goes on by itself once that is mended.
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
     stage.phase("web-v1", Phase::Succeeded).await;
     run(&stage, ALICE, "watch web-v1").await.well();
+}
+
+#[tokio::test]
+async fn what_could_never_be_previewed_is_not_created() {
+    let stage = Stage::open().await;
+    let line =
+        |name: &str| format!("new {name} --service web -e dev --release web-v1 --work 1 --rollback-plan back --apply");
+    let nowhere = run(&stage, ALICE, &line("web-v1")).await.refused();
+    assert!(nowhere.contains("there is no Environment dev in namespace") && nowhere.contains("next: "), "{nowhere}");
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let nothing = run(&stage, ALICE, &line("web-v1")).await.refused();
+    assert!(
+        nothing.contains("there is no Release web-v1 in namespace") && nothing.contains("get releases"),
+        "{nothing}"
+    );
+    stage.apply(ALICE, &release("web-v1", "api", &[config("web", &json!({}))])).await;
+    let other = run(&stage, ALICE, &line("web-v1")).await.misused();
+    assert!(other.contains("release web-v1 is of service api, not of web"), "{other}");
+    assert!(stage.find::<Deployment>("web-v1").await.is_none());
+    let right = line("web-v1").replace("--service web", "--service api");
+    run(&stage, ALICE, &right).await.well();
+    let again = run(&stage, ALICE, &right).await.refused();
+    assert!(again.contains("next: take another name"), "{again}");
 }
 
 #[tokio::test]
