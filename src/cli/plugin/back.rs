@@ -1,7 +1,7 @@
 //! What a rollback would bring back, for whoever is about to ask for one.
 
 use kube::api::Api;
-use slipway_crd::{Environment, parse};
+use slipway_crd::{Deployment, Environment, parse};
 use slipway_domain::code::Code;
 use slipway_domain::environment::{self, RuntimeKind};
 use slipway_domain::name::ServiceName;
@@ -73,7 +73,7 @@ pub(super) async fn since_preview(access: &Access, seen: &Seen) -> Option<String
     let at = seen.status()?.preview.as_ref()?.at;
     let api: Api<Environment> = access.api();
     let environment = refusal::timed(api.get(&seen.object.spec.environment_ref.name)).await.ok()?;
-    later(&environment, &seen.object.spec.service, at).map(|release| {
+    later(&environment, &seen.object, at).map(|release| {
         format!(
             "since this preview release {} came to run here: what it would change now may be another: \
              `kubectl slipway preview {}`",
@@ -83,11 +83,12 @@ pub(super) async fn since_preview(access: &Access, seen: &Seen) -> Option<String
     })
 }
 
-/// The release of the service that runs since later than `at`.
-fn later<'e>(environment: &'e Environment, service: &str, at: jiff::Timestamp) -> Option<&'e str> {
+/// The release that another Deployment of the service brought later than `at`, and that runs.
+fn later<'e>(environment: &'e Environment, object: &Deployment, at: jiff::Timestamp) -> Option<&'e str> {
     let services = &environment.status.as_ref()?.services;
-    let current = services.iter().find(|one| one.service == service)?.current_release.as_ref()?;
-    (current.since > at).then_some(&*current.name)
+    let current = services.iter().find(|one| one.service == object.spec.service)?.current_release.as_ref()?;
+    let own = object.metadata.uid.as_deref() == Some(&*current.deployment_uid);
+    (!own && current.since > at).then_some(&*current.name)
 }
 
 #[cfg(test)]
@@ -124,7 +125,7 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn said(uid: &str, services: &Value, failed: Option<&str>) -> Result<String, String> {
+    fn seen(uid: &str) -> Seen {
         let raw = json!({
             "apiVersion": "slipway.dev/v1alpha1", "kind": "Deployment",
             "metadata": {"name": "web-v2", "namespace": "shop", "uid": uid},
@@ -134,7 +135,11 @@ mod tests {
             },
         });
         let object = serde_json::from_value(raw.clone()).unwrap();
-        told(&parse::environment(&wire(services, failed)).unwrap(), &Seen { raw, object }).unwrap()
+        Seen { raw, object }
+    }
+
+    fn said(uid: &str, services: &Value, failed: Option<&str>) -> Result<String, String> {
+        told(&parse::environment(&wire(services, failed)).unwrap(), &seen(uid)).unwrap()
     }
 
     #[test]
@@ -154,9 +159,9 @@ mod tests {
     #[test]
     fn what_came_after_the_preview_is_seen() {
         let now = wire(&json!([{"service": "web", "currentRelease": running("web-v3", "d3")}]), None);
-        let at = |time: &str| later(&now, "web", time.parse().unwrap());
-        assert_eq!(at("2025-12-31T23:59:59Z"), Some("web-v3"));
-        assert_eq!(at("2026-01-01T00:00:00Z"), None);
-        assert_eq!(later(&now, "api", "2025-01-01T00:00:00Z".parse().unwrap()), None);
+        let at = |time: &str, uid: &str| later(&now, &seen(uid).object, time.parse().unwrap());
+        assert_eq!(at("2025-12-31T23:59:59Z", "d2"), Some("web-v3"));
+        assert_eq!(at("2026-01-01T00:00:00Z", "d2"), None);
+        assert_eq!(at("2025-12-31T23:59:59Z", "d3"), None, "it is what was previewed");
     }
 }

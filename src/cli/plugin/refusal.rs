@@ -17,6 +17,9 @@ use crate::Failure;
 /// How long the API server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the API server says of a kind that it does not know.
+const UNKNOWN_KIND: &str = "could not find the requested resource";
+
 /// An answer in bounded time, or a failure that says what was being done.
 pub(super) async fn asked<T>(doing: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     timed(call).await.map_err(|error| said(doing, &error))
@@ -33,9 +36,9 @@ pub(super) fn conflict(error: &Error) -> bool {
     code(error) == Some(409)
 }
 
-/// There is no such object.
+/// There is no such object, though its kind is known.
 pub(super) fn missing(error: &Error) -> bool {
-    code(error) == Some(404)
+    matches!(error, Error::Api(status) if status.code == 404 && !status.message.contains(UNKNOWN_KIND))
 }
 
 /// The schema does not accept the object.
@@ -119,7 +122,7 @@ fn next(code: u16, message: &str) -> Option<&'static str> {
         401 => Some(hint::next(Code::Unauthorized)),
         403 if message.contains("AdmissionPolicy") => None,
         403 => Some(hint::next(Code::Forbidden)),
-        404 if message.contains("could not find the requested resource") => {
+        404 if message.contains(UNKNOWN_KIND) => {
             Some("Slipway is not installed in this cluster: `slipway manifests | kubectl apply --server-side -f -`")
         }
         404 => Some(hint::next(Code::NotFound)),

@@ -325,4 +325,39 @@ mod tests {
         assert_eq!((of.requester.as_str(), of.release.as_str(), of.risk.as_str()), ("eve", "web-old", ""));
         assert_eq!(of.summary, "from release web back to web-old: errors rise");
     }
+
+    #[test]
+    fn what_failed_waits_until_its_environment_is_free_or_it_is_rolled_back() {
+        let wire = serde_json::from_value(json!({
+            "apiVersion": "slipway.dev/v1alpha1", "kind": "Environment",
+            "metadata": {
+                "name": "prod", "namespace": "shop", "uid": "e", "generation": 1,
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": {
+                "tier": "development", "project": "shop", "team": "shop",
+                "runtime": {"k8s": {"namespace": "shop-prod", "serviceAccountName": "slipway"}},
+            },
+            "status": {
+                "phase": "Failed", "readiness": "ready", "operations": 1, "failed": {"deploymentUid": "d1"},
+                "audit": {"seq": 1, "epoch": 1, "auditedSeq": 1},
+            },
+        }));
+        let place = slipway_crd::parse::environment(&wire.unwrap()).unwrap();
+        let status =
+            json!({"phase": "Failed", "diagnostics": {"code": "health_check_failed", "message": "it crashes"}});
+        let of = |uid: &str, status: &Value| {
+            let mut deployment = deployment("web", status);
+            deployment.metadata.uid = Some(uid.to_owned());
+            waiting(&deployment, Some(&place))
+        };
+        let item = of("d1", &status).unwrap();
+        assert_eq!((item.kind, item.summary.as_str()), (Kind::Failed, "[health_check_failed] it crashes"));
+        assert!(of("d2", &status).is_none(), "another failed later");
+        let mut going_back = status.clone();
+        going_back["rollback"] = json!({"id": "automatic", "origin": "Automatic", "state": "Running", "requestedAt": "2026-01-01T00:00:00Z"});
+        assert!(of("d1", &going_back).is_none(), "it is being taken back");
+        let gone = left_behind(&place);
+        assert_eq!((gone.object.as_str(), gone.kind), ("environment.slipway.dev/prod", Kind::Failed));
+    }
 }
