@@ -305,7 +305,7 @@ mod tests {
             },
         });
         let confirm = json!({"phase": "Previewed", "preview": preview(), "conditions": ready("ConfirmationRequired")});
-        let all = [
+        let all = vec![
             deployment("confirm", &confirm),
             deployment("glass", &json!({"phase": "Succeeded", "breakGlass": "Unreviewed"})),
             deployment("late", &review("2026-01-01T03:00:00Z", "2026-01-01T04:00:00Z")),
