@@ -440,7 +440,7 @@ show "kubectl apply -f examples/kubernetes/release-v3.yaml"
 asked deployment-v3-production.yaml payments-v3-production
 show "kubectl slipway -n shop --as bob@example.com approve payments-v3-production --yes -m 'read it'"
 show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.phase}'=Succeeded --timeout=180s"
-show "kubectl slipway -n shop --as olga@example.com rollback payments-v3-production -m 'customers see errors'"
+show "kubectl slipway -n shop --as olga@example.com rollback payments-v3-production --yes -m 'customers see errors'"
 show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.rollback.state}'=Requested --timeout=60s"
 show "kubectl slipway -n shop --as bob@example.com approve payments-v3-production --yes -m 'so do I'"
 show_wait "kubectl -n shop wait slipd/payments-v3-production --for=jsonpath='{.status.phase}'=RolledBack --timeout=180s"

@@ -5,6 +5,7 @@
 
 mod access;
 mod asked;
+mod back;
 mod card;
 mod clock;
 mod completion;
@@ -90,9 +91,9 @@ enum Command {
     Status(status::Arguments),
     /// Show who did what and when.
     History(history::Arguments),
-    /// Show the Deployments that wait for someone.
+    /// Show what waits for someone: Deployments, and Environments after a failure.
     Inbox(inbox::Arguments),
-    /// Follow a Deployment until it ends; the exit code says how.
+    /// Follow a Deployment until it ends, or stands still because somebody has to do something; the exit code says how.
     Watch(watch::Arguments),
     /// Write a Deployment as YAML.
     New(new::Arguments),
@@ -115,7 +116,7 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(&globals, command)));
     let (code, message) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::No(message)) => (1, message),
+        Err(Failure::No(message)) => (1, refusal::perhaps_elsewhere(message, globals.namespace())),
         Err(Failure::Usage(message)) => (2, message),
     };
     if !message.is_empty() {

@@ -11,6 +11,10 @@ pub(super) struct Common {
     #[command(flatten)]
     pub(super) deployment: OfDeployment,
     /// Do not ask.
+    ///
+    /// At a terminal confirm, approve, reject, rollback, abort, break-glass and reset show what they are about to do, and
+    /// ask. Where nobody can be asked, confirm, approve, and an override of a freeze that is not there, need this; the others
+    /// say why with a note, and go on without asking.
     #[arg(short, long)]
     pub(super) yes: bool,
     #[command(flatten)]

@@ -39,8 +39,33 @@ pub(super) fn step(step: Step) -> &'static str {
     }
 }
 
+/// The card of a Deployment that somebody is about to roll back: what that would do, and nothing of the preview before.
+pub(super) fn before_rollback(seen: &Seen, way: &str, paint: Paint) -> String {
+    let mut text = request(seen, paint);
+    let _ = writeln!(text, "  {:<13}{}", "rollback", paint.bold(&plain(way)));
+    text
+}
+
 /// The whole card.
 pub(super) fn card(seen: &Seen, now: Timestamp, paint: Paint) -> String {
+    let mut text = request(seen, paint);
+    let Some(status) = seen.status() else { return text };
+    // What is decided is a rollback, if one waits: the preview before it is done with.
+    if let Some(waiting) = seen::awaiting(&seen.object) {
+        text.push_str(&rollback_asked(&seen.object, waiting, now, paint));
+        return text;
+    }
+    if let Some(made) = &status.preview {
+        text.push_str(&preview(made, now, paint));
+    }
+    if let Some(approval) = &status.approval {
+        text.push_str(&review(approval, now));
+    }
+    text
+}
+
+/// Who asks for what, and where that is.
+fn request(seen: &Seen, paint: Paint) -> String {
     let (object, spec) = (&seen.object, &seen.object.spec);
     let heading = format!("Deployment {}", seen.name());
     let mut text = format!("{}  {}\n", paint.bold(&heading), phase(seen.phase(), paint));
@@ -63,20 +88,8 @@ pub(super) fn card(seen: &Seen, now: Timestamp, paint: Paint) -> String {
     if let Some((reason, message)) = seen::condition(object, "Ready").filter(|(_, message)| !message.is_empty()) {
         line("now", &format!("{reason}: {message}"));
     }
-    let Some(status) = seen.status() else { return text };
-    if let Some(wrong) = &status.diagnostics {
+    if let Some(wrong) = seen.status().and_then(|status| status.diagnostics.as_ref()) {
         line("wrong", &format!("[{}] {}", wrong.code, wrong.message));
-    }
-    // What is decided is a rollback, if one waits: the preview before it is done with.
-    if let Some(waiting) = seen::awaiting(object) {
-        text.push_str(&rollback_asked(object, waiting, now, paint));
-        return text;
-    }
-    if let Some(made) = &status.preview {
-        text.push_str(&preview(made, now, paint));
-    }
-    if let Some(approval) = &status.approval {
-        text.push_str(&review(approval, now));
     }
     text
 }

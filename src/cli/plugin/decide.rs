@@ -17,7 +17,7 @@ use super::output::{self, Output};
 use super::paint::Paint;
 use super::seen::{self, Seen};
 use super::waiting::Patience;
-use super::{card, clock, freeze, hint, next, prompt, refusal, twice, waiting};
+use super::{back, card, clock, freeze, hint, next, prompt, refusal, twice, waiting};
 use crate::{Failure, answer};
 
 /// How often a decision is sent again because the object changed in a way that does not matter to it.
@@ -31,13 +31,12 @@ pub(super) async fn run(globals: &Globals, asked: Asked) -> Result<(), Failure> 
     let access = globals.open().await?;
     let shown = Seen::read(&access, &name).await?;
     let subject = subject(intent, &shown, reference.as_deref())?;
+    let card = shown_before(&access, intent, &shown).await?;
     if output.is_none() {
-        answer(&card::card(&shown, clock::now(), Paint::stdout()))?;
+        answer(&card)?;
     }
     let actor = access.whoami().await?;
-    if let Some((question, next)) = question(&access, intent, &shown, &subject, &actor).await {
-        prompt::confirm(&question, yes, next)?;
-    }
+    ask(&access, intent, &shown, (&subject, &actor), yes).await?;
     let entry = Entry { actor: &actor, subject: &subject, note: note.as_deref() };
     let accepted = send(&access, intent, shown, entry).await?;
     match output {
@@ -47,23 +46,47 @@ pub(super) async fn run(globals: &Globals, asked: Asked) -> Result<(), Failure> 
     follow(&access, &Decision { intent, entry, accepted: &accepted.object }, &patience, output).await
 }
 
-/// What a person is asked before anything is sent, and how to repeat where nobody can be asked.
-async fn question(
+/// What a person looks at before they decide. A rollback that could not be is refused here: nothing is written.
+async fn shown_before(access: &Access, intent: Intent, shown: &Seen) -> Result<String, Failure> {
+    let (now, paint) = (clock::now(), Paint::stdout());
+    if intent != Intent::Rollback {
+        return Ok(card::card(shown, now, paint));
+    }
+    let way = back::of(access, shown).await?;
+    let unseen = "back to the release before it; which that is cannot be seen from here";
+    Ok(card::before_rollback(shown, way.as_deref().unwrap_or(unseen), paint))
+}
+
+/// Asks whoever sits at a terminal, before anything is sent. What names something that was shown, and a freeze that is
+/// overridden for nothing, need `--yes` where nobody can be asked.
+async fn ask(
     access: &Access,
     intent: Intent,
     shown: &Seen,
-    subject: &str,
-    actor: &str,
-) -> Option<(String, &'static str)> {
-    if intent.asks() {
-        let next = "look at what is shown, and repeat with --yes, and with --ref to name what you saw";
-        return Some((format!("{} {} as {actor}?", intent.verb(), card::short(subject)), next));
+    (subject, actor): (&str, &str),
+    yes: bool,
+) -> Result<(), Failure> {
+    match intent {
+        Intent::Confirm | Intent::Approve => {
+            if let Some(remark) = back::since_preview(access, shown).await {
+                eprintln!("warning: {remark}");
+            }
+            let question = format!("{} {} as {actor}?", intent.verb(), card::short(subject));
+            let next = "look at what is shown, and repeat with --yes, and with --ref to name what you saw";
+            prompt::confirm(&question, yes, next)
+        }
+        Intent::OverrideFreeze => match freeze::needless(access, shown).await {
+            Some(why) => {
+                let question = format!("{why}; override it all the same, as {actor}?");
+                prompt::confirm(&question, yes, "if it is meant, repeat with --yes")
+            }
+            None => Ok(()),
+        },
+        Intent::Reject | Intent::Rollback | Intent::Abort | Intent::BreakGlass => {
+            prompt::at_terminal(&format!("{} {} as {actor}?", intent.verb(), shown.name()), yes)
+        }
+        Intent::Start | Intent::Succeed | Intent::Fail | Intent::AfterReview => Ok(()),
     }
-    if intent == Intent::OverrideFreeze {
-        let why = freeze::needless(access, shown).await?;
-        return Some((format!("{why}; override it all the same, as {actor}?"), "if it is meant, repeat with --yes"));
-    }
-    None
 }
 
 /// What the decision names: what stands, and what the caller says to have seen.
@@ -84,14 +107,15 @@ fn subject(intent: Intent, shown: &Seen, pinned: Option<&str>) -> Result<String,
         return Err(Failure::No(format!(
             "{name} has no preview yet, so there is nothing to {} [{code}]{why}\nnext: {}",
             intent.verb(),
-            hint::next(code)
+            hint::about(code, &shown.object)
         )));
     };
     match pinned {
         Some(pinned) if pinned != stands => Err(Failure::No(format!(
             "{name} was previewed anew: {pinned} does not stand any more, {stands} does [{}]\nnext: look at it with \
-             `kubectl slipway preview`, and name it with --ref",
-            Code::PreviewMismatch
+             `kubectl slipway preview {}`, and name it with --ref",
+            Code::PreviewMismatch,
+            seen::who(&shown.object)
         ))),
         _ => Ok(stands),
     }
@@ -104,7 +128,15 @@ async fn send(access: &Access, intent: Intent, shown: Seen, entry: Entry<'_>) ->
     let mut base = shown;
     for _ in 0..TRIES {
         match access.say::<Deployment>(&name, &intent.patch(&base.raw, entry)).await {
-            Ok(object) => return Seen::of(object),
+            Ok(object) => {
+                let accepted = Seen::of(object)?;
+                // The same word a second time changes nothing, and so it is no refusal.
+                let unchanged = accepted.object.metadata.resource_version == base.object.metadata.resource_version;
+                return match unchanged.then(|| twice::told(intent, &base.object, entry)).flatten() {
+                    Some(before) => Err(before),
+                    None => Ok(accepted),
+                };
+            }
             Err(error) if refusal::conflict(&error) => {
                 let again = Seen::read(access, &name).await?;
                 if !base.stands_in(&again) {
@@ -116,9 +148,8 @@ async fn send(access: &Access, intent: Intent, shown: Seen, entry: Entry<'_>) ->
                 base = again;
             }
             Err(error) => {
-                let who = seen::who(&base.object);
-                let before = refusal::invalid(&error).then(|| twice::told(intent, &base.object, entry, &who)).flatten();
-                return Err(before.unwrap_or_else(|| refusal::said(&doing, &error)));
+                let before = refusal::too_late(&error).then(|| twice::told(intent, &base.object, entry)).flatten();
+                return Err(before.unwrap_or_else(|| refusal::about(&doing, &error, &base.object)));
             }
         }
     }

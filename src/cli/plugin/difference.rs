@@ -8,9 +8,10 @@ use serde_json::Value;
 use slipway_crd::source::Source;
 use slipway_crd::target::Runtime;
 use slipway_crd::{Environment, Release, parse};
+use slipway_domain::code::Code;
 use slipway_domain::digest::SecretKey;
 use slipway_domain::event::Action;
-use slipway_domain::runtime::ObjectRef;
+use slipway_domain::runtime::{Failure, ObjectRef};
 use slipway_k8s::outlook::Outlook;
 use slipway_k8s::render::{self, Rendered};
 use slipway_k8s::runtime::Runtime as Kubernetes;
@@ -72,15 +73,17 @@ async fn outlook(access: &Access, caller: &str, seen: &Seen, since: &mut Vec<Str
         },
     };
     let runtime = Kubernetes::new(access.client.clone(), key);
-    runtime.outlook(&target, &rendered, before.as_ref(), &inventory).await.map_err(|failure| {
-        let told = failure.detail.unwrap_or(failure.message);
-        format!(
-            "the objects of namespace {} cannot be read as {caller}: {}\nnext: ask for the right to read them there; \
-             what the controller found is shown above",
-            target.namespace,
-            table::plain(&told)
-        )
-    })
+    let outlook = runtime.outlook(&target, &rendered, before.as_ref(), &inventory).await;
+    outlook.map_err(|failure| unread(&failure, caller, &target.namespace))
+}
+
+/// Why the objects could not be read. Who may not is told once, not object by object.
+fn unread(failure: &Failure, caller: &str, namespace: &str) -> String {
+    let what = format!("the objects of namespace {namespace} cannot be read as {}", table::plain(caller));
+    if failure.code == Code::CredentialsRejected {
+        return format!("{what}; the ClusterRole view, bound there, allows it for all but Secrets");
+    }
+    format!("{what}: {}", table::plain(failure.detail.as_ref().unwrap_or(&failure.message)))
 }
 
 async fn read<K>(api: Api<K>, what: &str, name: &str) -> Result<K, String>
@@ -160,4 +163,24 @@ fn rendered_quietly(
     key: &SecretKey,
 ) -> Option<Rendered> {
     rendered(release, variables, target, key).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_read_is_told_once_and_in_one_line() {
+        let failure = |code: Code| Failure {
+            code,
+            message: "apps/v1/Deployment/web: bob may not get deployments.apps (and 2 more)".to_owned(),
+            detail: Some("web: no\napi: no\nold: no".to_owned()),
+            retryable: false,
+            changed: false,
+        };
+        let forbidden = unread(&failure(Code::CredentialsRejected), "bob", "shop");
+        assert!(!forbidden.contains('\n') && !forbidden.contains("api: no"), "{forbidden}");
+        assert!(forbidden.contains("cannot be read as bob; the ClusterRole view"), "{forbidden}");
+        assert!(unread(&failure(Code::ClusterUnreachable), "bob", "shop").contains("api: no"));
+    }
 }

@@ -185,7 +185,17 @@ fn parts(installed: &Installed, paint: Paint) -> String {
         };
         let _ = writeln!(text, "  {} {}  {state}", part.kind, part.name);
     }
-    if installed.wrong() {
+    if let Some(elsewhere) = &installed.elsewhere {
+        let _ = writeln!(
+            text,
+            "  {} for namespace {}: the policies that are there are those of Slipway in namespace {}\n  next: leave out \
+             --slipway-namespace, or name that one",
+            paint.red("nothing is installed"),
+            plain(&installed.namespace),
+            plain(elsewhere)
+        );
+    }
+    if installed.altered() {
         text.push_str(
             "  next: bring it back as it was: `slipway manifests | kubectl apply --server-side -f -`, or the chart, of the \
              controller's own version; what is altered is deleted first\n",
@@ -234,7 +244,7 @@ fn all(caller: &str, installed: &Installed, pulse: &Pulse, rights: &[Rights]) ->
         })
         .collect();
     json!({
-        "you": caller, "namespace": installed.namespace, "installed": parts, "controller": pulse.json(),
+        "you": caller, "namespace": installed.namespace, "elsewhere": installed.elsewhere, "installed": parts, "controller": pulse.json(),
         "rights": rights,
     })
 }

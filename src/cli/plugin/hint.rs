@@ -1,6 +1,9 @@
 //! What to do about a code: the step that a person takes next. What is wrong, and where, the sentence beside it says.
 
+use slipway_crd::Deployment;
 use slipway_domain::code::Code;
+
+use super::seen;
 
 /// What to do. NAME is the Deployment, ENVIRONMENT its Environment.
 pub(super) fn next(code: Code) -> &'static str {
@@ -82,22 +85,60 @@ pub(super) fn next(code: Code) -> &'static str {
     }
 }
 
+/// The same about `object`, by its name.
+pub(super) fn about(code: Code, object: &Deployment) -> String {
+    named(next(code), object)
+}
+
 /// The same for a code as a status has it. A newer Slipway may have codes that are not known here.
-pub(super) fn of(code: &str) -> Option<&'static str> {
-    code.parse().ok().map(next)
+pub(super) fn of(code: &str, object: &Deployment) -> Option<String> {
+    code.parse().ok().map(|code| about(code, object))
+}
+
+/// A step with the names that it leaves open, as commands take them: no name holds a capital letter.
+pub(super) fn named(next: &str, object: &Deployment) -> String {
+    let place = object.metadata.namespace.as_ref().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
+    let environment = format!("{place}{}", object.spec.environment_ref.name);
+    let mut named = next.replace("ENVIRONMENT", &environment).replace("NAME", &seen::who(object));
+    // What names no object takes the namespace all the same.
+    for (program, command) in
+        [("kubectl slipway", "doctor"), ("kubectl slipway", "inbox"), ("kubectl slipway", "new"), ("kubectl", "get")]
+    {
+        named = named.replace(&format!("{program} {command}"), &format!("{program} {place}{command}"));
+    }
+    named
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn object() -> Deployment {
+        serde_json::from_value(json!({
+            "apiVersion": "slipway.dev/v1alpha1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "service": "web", "environmentRef": {"name": "prod"}, "workReferences": ["1"], "rollbackPlan": "none",
+                "operation": {"deploy": {"releaseRef": {"name": "web"}}},
+            },
+        }))
+        .unwrap()
+    }
 
     #[test]
     fn every_code_has_a_step_that_is_one_line() {
         for code in Code::ALL {
             let next = next(*code);
             assert!((10..220).contains(&next.len()) && !next.contains('\n') && !next.ends_with('.'), "{code}: {next}");
-            assert_eq!(of(code.as_str()), Some(next));
+            let named = of(code.as_str(), &object()).unwrap();
+            assert!(!named.contains("NAME") && !named.contains("ENVIRONMENT"), "{code}: {named}");
         }
-        assert_eq!(of("of_a_newer_version"), None);
+        assert_eq!(of("of_a_newer_version", &object()), None);
+        assert_eq!(about(Code::EnvironmentBusy, &object()), "wait for its turn: `kubectl slipway watch -n shop web`");
+        let reset = about(Code::ReleaseRollbackFailed, &object());
+        assert!(reset.contains("`kubectl slipway reset -n shop prod -m WHY`"), "{reset}");
+        let other = about(Code::SelfApproval, &object());
+        assert!(other.contains("`kubectl slipway -n shop inbox --mine`"), "{other}");
     }
 }

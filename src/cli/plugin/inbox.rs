@@ -8,9 +8,9 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use slipway_crd::{Deployment, Environment, parse};
+use slipway_crd::{Deployment, parse};
 use slipway_domain::admission::Verb;
-use slipway_domain::policy::Policy;
+use slipway_domain::environment::Environment;
 
 use super::access::{Access, Globals};
 use super::output::{self, ListOutput};
@@ -47,14 +47,15 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
     let access = globals.open().await?;
     let caller = access.whoami().await?;
     let deployments: Vec<Deployment> = listed(access.some(all_namespaces), "listing Deployments").await?;
-    let policies = policies(&access, all_namespaces).await;
+    let places = places(&access, all_namespaces).await;
     let mut items: Vec<Item> = deployments
         .iter()
         .filter_map(|deployment| {
-            let policy = policies.get(&place(deployment));
-            if all { item::any(deployment, policy) } else { item::waiting(deployment, policy) }
+            let place = places.get(&place(deployment));
+            if all { item::any(deployment, place) } else { item::waiting(deployment, place) }
         })
         .collect();
+    items.extend(places.values().filter(|place| abandoned(place, &deployments)).map(item::left_behind));
     let mut rights = HashMap::new();
     for item in &mut items {
         let Some(verb) = item.verb() else { continue };
@@ -71,12 +72,17 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
     items.retain(|item| !mine || item.mine);
     items.sort_by_key(Item::urgency);
     if let Some(output) = output.and_then(ListOutput::machine) {
-        let names: Vec<String> = items.iter().map(|item| output::deployment(&item.name)).collect();
+        let names: Vec<String> = items.iter().map(|item| item.object.clone()).collect();
         return output::print(output, &output::list(&items.iter().map(Item::json).collect::<Vec<_>>()), &names);
     }
     if items.is_empty() {
         let place = if all_namespaces { "any namespace".to_owned() } else { format!("namespace {}", access.namespace) };
-        eprintln!("Nothing waits for {} in {place}.", if mine { "you" } else { "anyone" });
+        let elsewhere = if all_namespaces || globals.namespace().is_some() {
+            ""
+        } else {
+            " Is that the right namespace? -n names another, -A takes all of them."
+        };
+        eprintln!("Nothing waits for {} in {place}.{elsewhere}", if mine { "you" } else { "anyone" });
         return Ok(());
     }
     answer(&table(&items, all_namespaces, output == Some(ListOutput::Wide)).text(Paint::stdout()))
@@ -137,9 +143,17 @@ fn place(deployment: &Deployment) -> (String, String) {
     (deployment.namespace().unwrap_or_default(), deployment.spec.environment_ref.name.clone())
 }
 
-/// What each Environment asks for. Who may not read them sees no deadlines of rollbacks, and all the rest.
-async fn policies(access: &Access, everywhere: bool) -> HashMap<(String, String), Policy> {
-    let environments: Result<Vec<Environment>, Failure> = listed(access.some(everywhere), "listing Environments").await;
+/// It waits to be freed, and what failed in it is not among the Deployments any more.
+fn abandoned(place: &Environment, deployments: &[Deployment]) -> bool {
+    let is = |failed: &str| deployments.iter().any(|deployment| deployment.metadata.uid.as_deref() == Some(failed));
+    place.status.failed.as_ref().is_some_and(|failed| !is(failed.as_str()))
+}
+
+/// The Environments by name. Who may not read them sees neither the deadlines of rollbacks nor what has failed, and all the
+/// rest.
+async fn places(access: &Access, everywhere: bool) -> HashMap<(String, String), Environment> {
+    let environments: Result<Vec<slipway_crd::Environment>, Failure> =
+        listed(access.some(everywhere), "listing Environments").await;
     let environments = environments.unwrap_or_else(|failure| {
         eprintln!("warning: {failure}");
         Vec::new()
@@ -148,7 +162,7 @@ async fn policies(access: &Access, everywhere: bool) -> HashMap<(String, String)
         .iter()
         .filter_map(|wire| {
             let read = parse::environment(wire).ok()?;
-            Some(((read.id.namespace, read.id.name), read.policy))
+            Some(((read.id.namespace.clone(), read.id.name.clone()), read))
         })
         .collect()
 }
@@ -156,7 +170,7 @@ async fn policies(access: &Access, everywhere: bool) -> HashMap<(String, String)
 impl Item {
     fn json(&self) -> Value {
         json!({
-            "namespace": self.namespace, "name": self.name, "waitsFor": self.kind.words(), "mine": self.mine,
+            "namespace": self.namespace, "name": self.name, "object": self.object, "waitsFor": self.kind.words(), "mine": self.mine,
             "environment": self.environment, "release": self.release, "requester": self.requester, "risk": self.risk,
             "ref": self.reference, "ticket": self.ticket, "dueAt": self.due_at, "expiresAt": self.expires_at,
             "since": self.since, "summary": self.summary,

@@ -44,12 +44,19 @@ pub(super) struct Part {
 pub(super) struct Installed {
     /// The namespace of Slipway itself: the one that was named, or whose account the policies let write status.
     pub(super) namespace: String,
+    /// The namespace that it is in instead, where the one that was named has nothing of it.
+    pub(super) elsewhere: Option<String>,
     pub(super) parts: Vec<Part>,
 }
 
 impl Installed {
     /// Whether something is there that should be otherwise, or is not there.
     pub(super) fn wrong(&self) -> bool {
+        self.elsewhere.is_some() || self.altered()
+    }
+
+    /// Whether something that is there, or should be, is not as generated.
+    pub(super) fn altered(&self) -> bool {
         self.parts.iter().any(|part| matches!(part.state, State::Wrong(_)))
     }
 }
@@ -75,15 +82,20 @@ pub(super) async fn look(access: &Access, namespace: Option<&str>) -> Result<Ins
         Shown::Objects(objects) => Some(objects),
         Shown::Not(_) => None,
     });
-    let namespace = namespace.map(str::to_owned).or_else(|| home(objects.flatten()));
-    let namespace = namespace.unwrap_or_else(|| NAMESPACE.to_owned());
+    let home = home(objects.flatten());
+    let elsewhere = home.clone().filter(|home| namespace.is_some_and(|named| named != home));
+    let namespace = namespace.map(str::to_owned).or(home).unwrap_or_else(|| NAMESPACE.to_owned());
+    if elsewhere.is_some() {
+        // Of each policy there is one in a cluster: those that are there are not altered, they are another's.
+        return Ok(Installed { namespace, elsewhere, parts });
+    }
     for model in models_in(&namespace) {
         let shown = policies.iter().find(|(kind, _)| *kind == model.kind).map(|(_, shown)| shown);
         let judge = |live: &Value| model.problem(&live["spec"], going(live));
         let state = shown.map_or(State::Wrong(Problem::Missing), |shown| state(shown, &model.name, judge));
         parts.push(Part { kind: model.kind.clone(), name: model.name.clone(), state });
     }
-    Ok(Installed { namespace, parts })
+    Ok(Installed { namespace, elsewhere, parts })
 }
 
 async fn listed(access: &Access, group: &str, version: &str, kind: &str) -> Result<Shown, Failure> {

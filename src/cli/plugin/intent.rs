@@ -67,11 +67,6 @@ impl Intent {
         matches!(self, Self::Confirm | Self::Approve | Self::Reject)
     }
 
-    /// A person is asked whether they mean it.
-    pub(super) fn asks(self) -> bool {
-        matches!(self, Self::Confirm | Self::Approve)
-    }
-
     /// The merge patch that adds the entry to `object`: it carries the version that was read, and every entry that a list
     /// has already, because a merge patch replaces lists.
     pub(super) fn patch(self, object: &Value, entry: Entry<'_>) -> Value {

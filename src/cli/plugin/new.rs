@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use kube::api::{Api, DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use slipway_crd::{Deployment, Release};
+use slipway_crd::{Deployment, Environment, Release};
+use slipway_domain::code::Code;
 use slipway_domain::name::{EnvironmentName, ReleaseName, ServiceName};
 
 use super::access::{Access, Globals};
@@ -50,7 +51,8 @@ pub(super) struct Arguments {
     /// A value for `${NAME}` in the release; may be repeated. No secrets: everyone who sees the object sees it.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
-    /// Create it, instead of printing it. What its release asks for with `${NAME}` has to be given then.
+    /// Create it, instead of printing it. Environment and release have to be there then, and what the release asks for with
+    /// `${NAME}` has to be given.
     #[arg(long)]
     apply: bool,
     /// Print it in this format; left out: as YAML, and of what was created the name.
@@ -69,42 +71,78 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Refuses what could never be previewed, because nothing that is asked can be given later.
-async fn complete(access: &Access, release: &str, given: &[(String, String)]) -> Result<(), Failure> {
-    let api: Api<Release> = access.api();
-    let release = match refusal::asked(&format!("reading release {release}"), api.get(release)).await {
-        Ok(release) => release,
-        // It may come later, or be nothing that this person may see.
-        Err(failure) => {
-            eprintln!("warning: {failure}");
-            return Ok(());
+/// An object that has to be there; None where only the API server may see it.
+async fn there<K>(access: &Access, what: &str, name: &str) -> Result<Option<K>, Failure>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let namespace = &access.namespace;
+    match refusal::timed(access.api::<K>().get(name)).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if refusal::missing(&error) => Err(Failure::No(format!(
+            "nothing was created: there is no {what} {name} in namespace {namespace} [{}]\nnext: create it first, or look with \
+             `kubectl -n {namespace} get {}`, and mind the namespace (-n)",
+            Code::NotFound,
+            K::plural(&())
+        ))),
+        Err(error) => {
+            eprintln!("warning: {}", refusal::said(&format!("reading {what} {name}"), &error));
+            Ok(None)
         }
-    };
-    let given: BTreeMap<String, String> = given.iter().cloned().collect();
+    }
+}
+
+/// Refuses what could never be previewed: what is named is not there, the release is of another service, or something that
+/// it asks for cannot be given later.
+async fn complete(access: &Access, asked: &Arguments) -> Result<(), Failure> {
+    there::<Environment>(access, "Environment", &asked.environment).await?;
+    let Some(name) = asked.release.as_ref().or(asked.back_to.as_ref()) else { return Ok(()) };
+    let Some(release) = there::<Release>(access, "Release", name).await? else { return Ok(()) };
+    if release.spec.service != asked.service {
+        return Err(Failure::Usage(format!(
+            "nothing was created: release {name} is of service {}, not of {}\nnext: repeat with --service {0}, or with a \
+             release of service {1}",
+            release.spec.service, asked.service
+        )));
+    }
+    let given: BTreeMap<String, String> = asked.variables.iter().cloned().collect();
     let Some(missing) = variables::missing(&release, &given) else { return Ok(()) };
     Err(Failure::Usage(format!("nothing was created: {}\nnext: repeat with {}", missing.sentence, missing.flags)))
 }
 
+/// What a person reads where it was not created.
+fn refused(access: &Access, name: &str, error: &kube::Error) -> Failure {
+    let doing = format!("creating {}/{name}", access.namespace);
+    if !refusal::conflict(error) {
+        return refusal::said(&doing, error);
+    }
+    Failure::No(format!(
+        "{doing}: nothing was created: there is a Deployment of this name [{}]\nnext: take another name; `kubectl slipway \
+         status -n {} {name}` shows the one that is there",
+        Code::Conflict,
+        access.namespace
+    ))
+}
+
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
     let (name, apply, output) = (arguments.name.clone(), arguments.apply, arguments.output);
-    let release = arguments.release.clone().or_else(|| arguments.back_to.clone());
-    let given = arguments.variables.clone();
-    let mut object = object(arguments);
     if !apply {
+        let mut object = object(arguments);
         if let Some(namespace) = globals.namespace() {
             object["metadata"]["namespace"] = namespace.into();
         }
         return output::print(output.unwrap_or(Output::Yaml), &object, &[output::deployment(&name)]);
     }
     let access = globals.open().await?;
-    if let Some(release) = release {
-        complete(&access, &release, &given).await?;
-    }
+    complete(&access, &arguments).await?;
+    let mut object = object(arguments);
     object["metadata"]["namespace"] = access.namespace.as_str().into();
-    let doing = format!("creating {}/{name}", access.namespace);
-    let object: DynamicObject =
-        serde_json::from_value(object).map_err(|error| Failure::Usage(format!("{doing}: {error}")))?;
-    let created = access.create::<Deployment>(&object).await.map_err(|error| refusal::said(&doing, &error))?;
+    let object: DynamicObject = serde_json::from_value(object)
+        .map_err(|error| Failure::Usage(format!("creating {}/{name}: {error}", access.namespace)))?;
+    let created = access.create::<Deployment>(&object).await.map_err(|error| refused(&access, &name, &error))?;
     let who = format!("-n {} {name}", access.namespace);
     match output {
         Some(output) => {

@@ -65,7 +65,7 @@ impl Decision<'_> {
             let code = Code::PreviewExpired;
             Failure::No(format!(
                 "{name}: what would be applied has changed before this was counted [{code}]\nnext: {}",
-                hint::next(code)
+                hint::about(code, now)
             ))
         })
     }
@@ -87,7 +87,7 @@ impl Decision<'_> {
             });
         };
         let wrong = rollback.diagnostics.as_ref().filter(|_| !rollback.state.open())?;
-        let next = hint::of(&wrong.code).map(|next| format!("\nnext: {next}")).unwrap_or_default();
+        let next = hint::of(&wrong.code, now).map(|next| format!("\nnext: {next}")).unwrap_or_default();
         Some(Failure::No(format!("{name} is not rolled back [{}]: {}{next}", wrong.code, wrong.message)))
     }
 

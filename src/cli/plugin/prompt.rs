@@ -9,11 +9,24 @@ pub(super) fn confirm(question: &str, yes: bool, next: &str) -> Result<(), Failu
     if yes {
         return Ok(());
     }
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !terminal() {
         return Err(Failure::Usage(format!(
             "nothing was done: this is no terminal, so nobody can be asked: {question}\nnext: {next}"
         )));
     }
+    put(question)
+}
+
+/// The same where somebody sits at a terminal; where nobody does, what was asked for is meant.
+pub(super) fn at_terminal(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes || !terminal() { Ok(()) } else { put(question) }
+}
+
+fn terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn put(question: &str) -> Result<(), Failure> {
     eprint!("{question} [y/N] ");
     let _ = io::stderr().flush();
     let mut line = String::new();

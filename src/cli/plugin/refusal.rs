@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use kube::Error;
 use kube::core::Status;
+use slipway_crd::Deployment;
 use slipway_domain::code::Code;
 
-use super::{hint, schema};
+use super::{hint, schema, table};
 use crate::Failure;
 
 /// How long the API server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the API server says of a kind that it does not know.
+const UNKNOWN_KIND: &str = "could not find the requested resource";
 
 /// An answer in bounded time, or a failure that says what was being done.
 pub(super) async fn asked<T>(doing: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
@@ -32,13 +36,13 @@ pub(super) fn conflict(error: &Error) -> bool {
     code(error) == Some(409)
 }
 
-/// There is no such object.
+/// There is no such object, though its kind is known.
 pub(super) fn missing(error: &Error) -> bool {
-    code(error) == Some(404)
+    matches!(error, Error::Api(status) if status.code == 404 && !status.message.contains(UNKNOWN_KIND))
 }
 
 /// The schema does not accept the object.
-pub(super) fn invalid(error: &Error) -> bool {
+fn invalid(error: &Error) -> bool {
     code(error) == Some(422)
 }
 
@@ -59,6 +63,35 @@ pub(super) fn said(doing: &str, error: &Error) -> Failure {
         ));
     };
     Failure::No(format!("{doing}: {}", explained(status)))
+}
+
+/// The same about a Deployment that is known: what is next names it.
+pub(super) fn about(doing: &str, error: &Error, object: &Deployment) -> Failure {
+    match said(doing, error) {
+        Failure::No(text) => Failure::No(match text.rsplit_once("\nnext: ") {
+            Some((what, next)) => format!("{what}\nnext: {}", hint::named(next, object)),
+            None => text,
+        }),
+        other @ Failure::Usage(_) => other,
+    }
+}
+
+/// The same with a question, where nobody named a namespace and the one of the context is refused.
+pub(super) fn perhaps_elsewhere(message: String, named: Option<&str>) -> String {
+    let refused = message.split_once("(403 Forbidden)").and_then(|(_, why)| why.split_once(" in the namespace \""));
+    match refused.and_then(|(_, rest)| rest.split_once('"')) {
+        Some((namespace, _)) if named.is_none() => {
+            let question = format!("is {} the right namespace? (-n)", table::plain(namespace));
+            format!("{message}; {question}")
+        }
+        _ => message,
+    }
+}
+
+/// The API server holds on to what was said before: the schema refuses another word, or a policy one that fits no more.
+pub(super) fn too_late(error: &Error) -> bool {
+    let policy = |status: &Status| of_policy(&status.message).is_some_and(|(code, _)| code == Code::InvalidTransition);
+    invalid(error) || matches!(error, Error::Api(status) if policy(status))
 }
 
 /// The refusal, and what to do next.
@@ -89,7 +122,7 @@ fn next(code: u16, message: &str) -> Option<&'static str> {
         401 => Some(hint::next(Code::Unauthorized)),
         403 if message.contains("AdmissionPolicy") => None,
         403 => Some(hint::next(Code::Forbidden)),
-        404 if message.contains("could not find the requested resource") => {
+        404 if message.contains(UNKNOWN_KIND) => {
             Some("Slipway is not installed in this cluster: `slipway manifests | kubectl apply --server-side -f -`")
         }
         404 => Some(hint::next(Code::NotFound)),
@@ -116,6 +149,16 @@ mod tests {
         "#);
         let gone = "the server could not find the requested resource";
         assert!(read(404, "NotFound", gone).contains("slipway manifests"));
+    }
+
+    #[test]
+    fn a_namespace_that_nobody_named_is_asked_about_where_it_is_refused() {
+        let said = read(403, "Forbidden", "cannot get resource \"deployments\" in the namespace \"default\"");
+        let asked = perhaps_elsewhere(said.clone(), None);
+        assert!(asked.ends_with("; is default the right namespace? (-n)") && asked.contains("\nnext: "), "{asked}");
+        assert_eq!(perhaps_elsewhere(said.clone(), Some("default")), said);
+        let other = read(404, "NotFound", "there is none in the namespace \"default\"");
+        assert_eq!(perhaps_elsewhere(other.clone(), None), other);
     }
 
     #[test]

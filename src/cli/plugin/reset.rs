@@ -13,7 +13,7 @@ use super::name::OfEnvironment;
 use super::output::{self, Output};
 use super::table::plain;
 use super::waiting::{self, Patience};
-use super::{refusal, seen};
+use super::{prompt, refusal, seen};
 use crate::{Failure, answer};
 
 /// What frees an Environment.
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     environment: OfEnvironment,
     #[command(flatten)]
     reason: Reason,
-    /// Do not ask.
+    /// Do not ask. Where nobody can be asked, because this is no terminal, it goes on without asking.
     #[arg(short, long)]
     yes: bool,
     /// The failed operation that you looked at, by the uid of its Deployment; if another one failed, nothing is done.
@@ -37,8 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), Failure> {
-    // A reset says why and names what failed: nothing else is asked.
-    let Arguments { environment, reason: Reason { note }, yes: _, of, patience, output } = arguments;
+    let Arguments { environment, reason: Reason { note }, yes, of, patience, output } = arguments;
     let name = environment.read()?;
     let access = globals.open().await?;
     let doing = format!("reset environment {}/{name}", access.namespace);
@@ -48,8 +47,9 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
     let Some(failed) = failed.map(|failed| failed.deployment_uid.clone()) else {
         let phase = environment.status.as_ref().map_or("not looked at yet", |status| status.phase.as_str());
         return Err(Failure::No(format!(
-            "{doing}: no operation has failed in it, it is {phase} [{}]\nnext: `kubectl slipway inbox` shows what waits",
-            Code::Conflict
+            "{doing}: no operation has failed in it, it is {phase} [{}]\nnext: `kubectl slipway inbox -n {}` shows what waits",
+            Code::Conflict,
+            access.namespace
         )));
     };
     if let Some(seen) = of.filter(|seen| *seen != failed) {
@@ -62,6 +62,7 @@ pub(super) async fn run(globals: &Globals, arguments: Arguments) -> Result<(), F
     if output.is_none() {
         answer(&format!("Environment {}/{name}\n  failed by    {}\n", access.namespace, who(&access, &failed).await))?;
     }
+    prompt::at_terminal(&format!("{doing} as {actor}?"), yes)?;
     let patch = json!({
         "metadata": {"resourceVersion": environment.resource_version()},
         "spec": {"reset": {"of": failed, "actor": actor, "note": note}},

@@ -1,4 +1,5 @@
-//! What was said once and is said again: the API server keeps the first and refuses the second, in its schema's words.
+//! What was said once and is said again: the API server keeps the first. It refuses the second in its schema's words, or
+//! takes it for nothing new where it is the same to the letter.
 
 use jiff::Timestamp;
 use slipway_crd::Deployment;
@@ -8,7 +9,7 @@ use slipway_domain::event::Action;
 use slipway_domain::review::Verdict;
 
 use super::intent::{Entry, Intent};
-use super::{card, clock, next, table};
+use super::{card, clock, next, seen, table};
 use crate::Failure;
 
 /// What stands where an entry was to be added.
@@ -20,8 +21,9 @@ struct Standing<'a> {
     action: Action,
 }
 
-/// Who has said it before, when, and what is next; None where nobody has. `who` is `-n shop web-v1`, as commands take it.
-pub(super) fn told(intent: Intent, object: &Deployment, entry: Entry<'_>, who: &str) -> Option<Failure> {
+/// Who has said it before, when, and what is next; None where nobody has.
+pub(super) fn told(intent: Intent, object: &Deployment, entry: Entry<'_>) -> Option<Failure> {
+    let who = &seen::who(object);
     let Standing { by, did, action } = standing(intent, object, entry)?;
     let person = if by == entry.actor { "you have".to_owned() } else { format!("{} has", table::plain(by)) };
     let what = if intent.names_subject() { card::short(entry.subject) } else { "this Deployment".to_owned() };
@@ -124,7 +126,7 @@ mod tests {
 
     fn said(intent: Intent, actor: &str) -> Option<String> {
         let entry = Entry { actor, subject: "1-a", note: None };
-        let told = told(intent, &object(), entry, "-n shop web")?.to_string();
+        let told = told(intent, &object(), entry)?.to_string();
         told.split_once(": what was said").map(|(said, _)| said.to_owned())
     }
 

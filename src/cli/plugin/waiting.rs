@@ -35,9 +35,10 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let Some(timeout) = timeout else { return watched(api, name, look).await };
+    let who = who(&api, name);
     within(api, name, timeout, look).await?.ok_or_else(|| {
         Failure::No(format!(
-            "{name} has not moved on within {} s\nnext: `kubectl slipway status {name}` says what it waits for",
+            "{name} has not moved on within {} s\nnext: `kubectl slipway status {who}` says what it waits for",
             timeout.as_secs()
         ))
     })
@@ -60,14 +61,14 @@ async fn watched<K, T>(api: Api<K>, name: &str, mut look: impl FnMut(&K) -> Opti
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let doing = format!("watching {name}");
+    let (doing, who) = (format!("watching {name}"), who(&api, name));
     let mut uid = None;
     let mut states = std::pin::pin!(watcher::watch_object(api, name).default_backoff());
     while let Some(state) = states.next().await {
         match state {
             Ok(Some(object)) => {
                 if uid.get_or_insert_with(|| object.uid()) != &object.uid() {
-                    return Err(gone(name));
+                    return Err(gone(name, &who));
                 }
                 if let Some(answer) = look(&object) {
                     return Ok(answer);
@@ -78,16 +79,22 @@ where
                     "{doing}: there is no {name}\nnext: look with `kubectl get slipd,slipe`, and mind the namespace (-n)"
                 )));
             }
-            Ok(None) => return Err(gone(name)),
+            Ok(None) => return Err(gone(name, &who)),
             Err(error) => passing(&doing, error)?,
         }
     }
     Err(Failure::No(format!("{doing}: the API server ended the watch\nnext: repeat the command")))
 }
 
-fn gone(name: &str) -> Failure {
+/// `-n shop web-v1`, as commands take it.
+fn who<K: Resource>(api: &Api<K>, name: &str) -> String {
+    let namespace = api.resource_url().split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next());
+    namespace.map_or_else(|| name.to_owned(), |namespace| format!("-n {namespace} {name}"))
+}
+
+fn gone(name: &str, who: &str) -> Failure {
     Failure::No(format!(
-        "{name} has been deleted meanwhile\nnext: `kubectl slipway history {name}` shows what is left of it"
+        "{name} has been deleted meanwhile\nnext: `kubectl slipway history {who}` shows what is left of it"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! `kubectl slipway watch`: what happens to a Deployment, as it happens, until it ends.
+//! `kubectl slipway watch`: what happens to a Deployment, as it happens, until it ends or people have to act.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) async fn run(globals: &Globals, Arguments { deployment, timeout }: Ar
             Ok(()) => match end::of(object) {
                 Some(End::Well) => Some(Ok(())),
                 Some(End::Badly) => Some(Err(badly(object))),
-                None => end::stalled(object).map(Err),
+                None => end::stalled(object).or_else(|| end::waits_for_people(object)).map(Err),
             },
         }
     };
@@ -49,7 +49,8 @@ fn badly(object: &Deployment) -> Failure {
     let why = wrong.map(|wrong| wrong.message.as_str());
     let why = why.or_else(|| seen::condition(object, "Ready").map(|(_, message)| message));
     let why = why.filter(|why| !why.is_empty()).map(|why| format!(": {}", plain(why))).unwrap_or_default();
-    let next = wrong.and_then(|wrong| hint::of(&wrong.code)).map(|next| format!("; {next}")).unwrap_or_default();
+    let next =
+        wrong.and_then(|wrong| hint::of(&wrong.code, object)).map(|next| format!("; {next}")).unwrap_or_default();
     Failure::No(format!(
         "{} ended as {}{code}{why}\nnext: `kubectl slipway history {}` shows how it came to that{next}",
         seen::full_name(object),

@@ -27,7 +27,9 @@ async fn an_abort_ends_it_and_names_its_author() {
     assert_eq!(object["spec"]["abort"], json!({"actor": ALICE, "note": "not needed"}));
     assert!(object["metadata"]["managedFields"].is_null());
     stage.phase("web-v1", Phase::Aborted).await;
-    // What was said once stays.
+    // What was said once stays, to the letter or in other words.
+    let same = say(&stage, ALICE, "abort web-v1", Some("not needed")).await.refused();
+    assert!(same.contains("you have already stopped this Deployment"), "{same}");
     let again = say(&stage, ALICE, "abort web-v1", Some("once more")).await.refused();
     assert!(again.contains("you have already stopped this Deployment at 2") && again.contains("[conflict]"), "{again}");
 }
@@ -68,9 +70,16 @@ async fn work_by_hand_is_reported_by_hand() {
         stage.phase(name, Phase::PendingApproval).await;
         let said = run(&stage, BOB, &format!("approve {name} --yes --wait")).await.well();
         assert!(said.contains("is Approved"), "{said}");
+        stage.waits(name, "InProgress").await;
+        let inbox = run(&stage, ALICE, "inbox --mine").await.well();
+        assert!(inbox.contains(name) && inbox.contains("  start  "), "{inbox}");
+        let told = run(&stage, ALICE, &format!("watch {name}")).await.refused();
+        assert!(told.contains("kubectl slipway start -n "), "{told}");
         let said = run(&stage, ALICE, &format!("start {name} --wait")).await.well();
         assert!(said.contains("is Applying"), "{said}");
     }
+    let again = run(&stage, ALICE, "start line-v1").await.refused();
+    assert!(again.contains("you have already started this Deployment"), "{again}");
     let said = say(&stage, ALICE, "succeed line-v1 --wait", Some("done by noon")).await.well();
     assert!(said.contains("is Succeeded"), "{said}");
     run(&stage, ALICE, "fail line-v2").await.misused();
@@ -96,6 +105,8 @@ async fn a_freeze_is_overridden_and_a_failed_environment_is_reset() {
     let ended = run(&stage, ALICE, "watch web-v1").await.refused();
     assert!(ended.contains("ended as Failed [health_check_failed]") && ended.contains("CrashLoopBackOff"), "{ended}");
     stage.environment("dev", "is Failed", |status| status.phase == EnvironmentPhase::Failed).await;
+    let inbox = run(&stage, CAROL, "inbox --mine").await.well();
+    assert!(inbox.contains("web-v1") && inbox.contains("reset or rollback"), "{inbox}");
     let other = say(&stage, CAROL, "reset dev --of someone-else", Some("a guess")).await.refused();
     assert!(other.contains("nothing was done"), "{other}");
     let said = say(&stage, CAROL, "reset dev --wait", Some("the image is gone")).await.well();

@@ -18,14 +18,25 @@ async fn a_rollback_says_where_it_goes_back_to_or_why_it_is_impossible() {
         stage.phase(name, Phase::Succeeded).await;
         stage.environment("dev", "is free", |status| status.claim.is_none()).await;
     }
-    let refused = say(&stage, CAROL, "rollback web-v1", Some("errors rise")).await;
-    assert!(refused.stdout.contains("rollback asked for by carol"), "{refused:?}");
-    let refused = refused.refused();
-    assert!(refused.contains("web-v1 is not rolled back [rollback_unavailable]: "), "{refused}");
+    let refused = say(&stage, CAROL, "rollback web-v1", Some("errors rise")).await.refused();
+    assert!(
+        refused.contains("web-v1 cannot be rolled back, and nothing was done [rollback_unavailable]: "),
+        "{refused}"
+    );
+    assert!(refused.contains("release web-v2 of another Deployment"), "{refused}");
     assert!(refused.contains("next: ") && refused.contains("--back-to RELEASE"), "{refused}");
-    let said = say(&stage, CAROL, "rollback web-v2 --yes", Some("errors rise")).await.well();
-    assert!(said.contains("from release web-v2 back to web-v1") && said.contains("kubectl slipway watch"), "{said}");
+    assert!(stage.get::<Deployment>("web-v1").await.spec.rollbacks.is_empty());
+    let said = say(&stage, CAROL, "rollback web-v2", Some("errors rise")).await.well();
+    assert!(said.contains("  rollback     from release web-v2 back to web-v1\n"), "{said}");
+    assert!(!said.contains("  preview  ") && said.contains("kubectl slipway watch"), "{said}");
     stage.phase("web-v2", Phase::RolledBack).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    stage.apply(ALICE, &release("api-v1", "api", &[config("api", &json!({}))])).await;
+    ask(&stage, ALICE, "api-v1", "api", "dev").await;
+    stage.phase("api-v1", Phase::Succeeded).await;
+    stage.environment("dev", "is free", |status| status.claim.is_none()).await;
+    let first = say(&stage, CAROL, "rollback api-v1", Some("errors rise")).await.refused();
+    assert!(first.contains("no release of service api was in environment dev before it"), "{first}");
 }
 
 #[tokio::test]
@@ -73,16 +84,38 @@ async fn a_freeze_that_is_not_there_is_overridden_only_by_who_means_it() {
 async fn what_stands_still_is_not_followed_for_ever() {
     let stage = Stage::open().await;
     stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
-    let line = "new web-v1 --service web -e dev --release web-v1 --work 1 --rollback-plan back --apply";
-    let said = run(&stage, ALICE, line).await;
-    assert!(said.stderr.contains("warning: ") && said.stderr.contains("web-v1"), "{said:?}");
-    said.well();
+    stage.apply(ALICE, &deployment("web-v1", "web", "dev", "web-v1")).await;
     let stuck = run(&stage, ALICE, "watch web-v1").await.refused();
     assert!(stuck.contains("stands still, ReleaseNotFound") && stuck.contains("next: "), "{stuck}");
+    let inbox = run(&stage, ALICE, "inbox -o wide").await.well();
+    assert!(inbox.contains("mending") && inbox.contains("ReleaseNotFound"), "{inbox}");
     // It goes on by itself once that is mended.
     stage.apply(ALICE, &release("web-v1", "web", &[config("web", &json!({}))])).await;
     stage.phase("web-v1", Phase::Succeeded).await;
     run(&stage, ALICE, "watch web-v1").await.well();
+}
+
+#[tokio::test]
+async fn what_could_never_be_previewed_is_not_created() {
+    let stage = Stage::open().await;
+    let line =
+        |name: &str| format!("new {name} --service web -e dev --release web-v1 --work 1 --rollback-plan back --apply");
+    let nowhere = run(&stage, ALICE, &line("web-v1")).await.refused();
+    assert!(nowhere.contains("there is no Environment dev in namespace") && nowhere.contains("next: "), "{nowhere}");
+    stage.apply(ALICE, &environment("dev", &stage.namespace)).await;
+    let nothing = run(&stage, ALICE, &line("web-v1")).await.refused();
+    assert!(
+        nothing.contains("there is no Release web-v1 in namespace") && nothing.contains("get releases"),
+        "{nothing}"
+    );
+    stage.apply(ALICE, &release("web-v1", "api", &[config("web", &json!({}))])).await;
+    let other = run(&stage, ALICE, &line("web-v1")).await.misused();
+    assert!(other.contains("release web-v1 is of service api, not of web"), "{other}");
+    assert!(stage.find::<Deployment>("web-v1").await.is_none());
+    let right = line("web-v1").replace("--service web", "--service api");
+    run(&stage, ALICE, &right).await.well();
+    let again = run(&stage, ALICE, &right).await.refused();
+    assert!(again.contains("next: take another name"), "{again}");
 }
 
 #[tokio::test]

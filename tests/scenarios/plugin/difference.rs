@@ -61,6 +61,7 @@ async fn a_difference_shows_what_changes_and_never_a_secret() {
     let blind = run(&stage, BOB, "preview web-v2").await;
     assert_eq!(blind.code, Some(0), "{blind:?}");
     assert!(blind.stderr.contains("cannot be read as bob@example.com"), "{}", blind.stderr);
+    assert_eq!(blind.stderr.lines().count(), 1, "{}", blind.stderr);
     assert!(blind.stdout.contains("- v1/ConfigMap/old") && !blind.stdout.contains("@@"), "{}", blind.stdout);
 }
 

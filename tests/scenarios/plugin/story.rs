@@ -38,6 +38,11 @@ async fn first(stage: &Stage) {
     let mut watch = command(stage);
     watch.args(["--as", BOB, "watch", "web-v1"]);
     let watching = tokio::spawn(ended(watch));
+    // Whoever follows is told when nothing goes on by itself.
+    let still = watching.await.unwrap();
+    assert!(still.stdout.contains("release.previewed"), "{still:?}");
+    let still = still.refused();
+    assert!(still.contains("kubectl slipway confirm -n ") && still.contains("somebody acts"), "{still}");
     let waiting = stage.waits("web-v1", "ConfirmationRequired").await;
     let reference = waiting.status.unwrap().preview.unwrap().reference;
 
@@ -53,6 +58,8 @@ async fn first(stage: &Stage) {
 
     let confirmed = say(stage, ALICE, "confirm web-v1 --yes --wait", Some("as agreed")).await.well();
     assert!(confirmed.contains("deployment.slipway.dev/web-v1 is PendingApproval"), "{confirmed}");
+    let still = run(stage, BOB, "watch web-v1").await.refused();
+    assert!(still.contains("kubectl slipway approve -n "), "{still}");
     // Nobody approves what they asked for: the API server or the controller refuses it, and either is said.
     let own = run(stage, ALICE, "approve web-v1 --yes --wait").await.refused();
     assert!(own.contains("[self_approval]"), "{own}");
@@ -60,7 +67,7 @@ async fn first(stage: &Stage) {
     let approved = say(stage, BOB, &line, Some("read it")).await.well();
     assert!(approved.contains("requester    alice@example.com") && approved.contains(&reference), "{approved}");
 
-    let followed = watching.await.unwrap().well();
+    let followed = run(stage, BOB, "watch web-v1").await.well();
     let order =
         ["release.previewed", "release.confirmed by alice", "release.approved by bob", "release.applied", "Succeeded"];
     let places: Vec<_> = order.iter().map(|words| followed.rfind(words)).collect();
