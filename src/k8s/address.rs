@@ -51,11 +51,11 @@ fn local_link(address: IpAddr) -> bool {
 /// The address of the old kind that one of the new leads to: written in it (`::ffff:0:0/96`), by a translator
 /// (`64:ff9b::/96`, `64:ff9b:1::/48`), or through a tunnel (`2002::/16`).
 fn within(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, .., y, z] = v6.segments();
-    let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match (a, b) {
-        (0x64, 0xff9b) => Some(joined(y, z)),
-        (0x2002, _) => Some(joined(b, c)),
+    let parts = v6.segments();
+    let joined = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match (parts[0], parts[1]) {
+        (0x64, 0xff9b) => Some(joined(parts[6], parts[7])),
+        (0x2002, high) => Some(joined(high, parts[2])),
         _ => v6.to_ipv4(),
     }
 }
