@@ -165,12 +165,17 @@ impl Server {
                 }
                 Some(number) => deed.done(&self.stored(&format!("production-{number}")).await, who.name),
             };
-            let refused = async || self.answer(&who, &deed, &object).await.err();
+            let refused = async || self.told(&who, &deed, &object).await.and_then(Result::err);
             eventually(&format!("a policy refuses to {name}"), refused).await;
         }
     }
 
     async fn answer(&self, who: &Person, deed: &Deed, object: &Value) -> Answer {
+        self.told(who, deed, object).await.unwrap_or_else(|| panic!("{}: the server is not ready", deed.name))
+    }
+
+    /// The answer; none while what judges requests does not know the definitions yet, which the server says with 503.
+    async fn told(&self, who: &Person, deed: &Deed, object: &Value) -> Option<Answer> {
         let (api, object) = (self.api(who.name), dynamic(object));
         let name = object.metadata.name.clone().unwrap_or_default();
         let dry = PostParams { dry_run: true, ..PostParams::default() };
@@ -182,8 +187,9 @@ impl Server {
                 api.delete(&name, &DeleteParams { dry_run: true, ..DeleteParams::default() }).await.map(drop)
             }
         };
-        match outcome {
+        Some(match outcome {
             Ok(()) => Ok(()),
+            Err(Error::Api(status)) if status.code == 503 => return None,
             Err(Error::Api(status)) => {
                 let told = status.message.split_once("denied request: ").and_then(|(_, said)| said.split_once(": "));
                 match told {
@@ -193,7 +199,7 @@ impl Server {
                 }
             }
             Err(error) => panic!("{}: {error}", deed.name),
-        }
+        })
     }
 }
 
